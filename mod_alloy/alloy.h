@@ -1,0 +1,570 @@
+/**
+ * @file alloy.h
+ * @brief All that resources and plugins may know about Alloy's engine.
+ *
+ * Whoever adds a feature describes it in constant tables: statements (made
+ * from .sql files), parameters, shapes, operations.  The engine reads these
+ * tables to route, to check input, to authorize, to isolate tenants, to write
+ * JSON and to publish /openapi.json, so that nothing has to be said twice.
+ *
+ * Memory: what a function hands out lives in the call's pool and ends with
+ * the call.  Tables must be static and constant: httpd reads its
+ * configuration twice and forks afterwards.
+ * Errors: a function that can fail returns an alloy_problem_t *; NULL means
+ * that it did not fail.
+ */
+#ifndef ALLOY_H
+#define ALLOY_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+
+/*
+ * 1.0  first version
+ */
+#define ALLOY_API_MAJOR 1       /* raised when a built plugin would break */
+#define ALLOY_API_MINOR 0       /* raised when something is added */
+
+#define ALLOY_DECLARE(type) __attribute__((visibility("default"))) type
+#define ALLOY_DECLARE_DATA  __attribute__((visibility("default")))
+
+/** One run of one operation for one caller, from whatever front. */
+typedef struct alloy_call_t alloy_call_t;
+typedef struct alloy_problem_t alloy_problem_t;
+typedef struct alloy_row_t alloy_row_t;
+typedef struct alloy_rows_t alloy_rows_t;
+typedef struct alloy_out_t alloy_out_t;
+typedef struct alloy_param_t alloy_param_t;
+typedef struct alloy_shape_t alloy_shape_t;
+typedef struct alloy_resource_t alloy_resource_t;
+typedef struct alloy_operation_t alloy_operation_t;
+
+/* ---- Roles --------------------------------------------------------------- */
+
+/**
+ * What a caller must be, at least.  VIEWER to OWNER are roles in an
+ * organization, each including those before it; the order is the rule.
+ */
+typedef enum {
+    ALLOY_PUBLIC,               /* no token needed, none looked at */
+    ALLOY_SIGNED_IN,            /* any valid token */
+    ALLOY_VIEWER, ALLOY_REPORTER, ALLOY_MEMBER, ALLOY_ADMIN, ALLOY_OWNER
+} alloy_role_e;
+
+/* ---- Problems ------------------------------------------------------------ */
+
+/** One kind of failure: a row of the table of problems (RFC 9457). */
+typedef struct {
+    const char *code;           /* "invalid_transition": stable */
+    int status;                 /* HTTP status */
+    const char *title;          /* a few words */
+    const char *help;           /* a paragraph for /problems/{code} */
+    const char *sqlstate;       /* five characters a function of the database
+                                 * raises to mean this kind, or NULL */
+} alloy_problem_kind_t;
+
+/** The kinds every operation may use; their texts are in core/problem.c. */
+extern ALLOY_DECLARE_DATA const alloy_problem_kind_t
+    alloy_malformed_json, alloy_bad_request, alloy_unauthorized,
+    alloy_token_expired, alloy_forbidden, alloy_scope_missing,
+    alloy_invite_mismatch, alloy_write_budget_spent, alloy_not_found,
+    alloy_method_not_allowed, alloy_not_acceptable, alloy_request_timeout,
+    alloy_payload_too_large, alloy_uri_too_long, alloy_headers_too_large,
+    alloy_unsupported_media_type, alloy_already_exists, alloy_invalid_state,
+    alloy_invalid_transition, alloy_in_use, alloy_ambiguous_reference,
+    alloy_in_progress, alloy_cursor_expired, alloy_version_conflict,
+    alloy_precondition_required, alloy_validation_failed,
+    alloy_idempotency_mismatch, alloy_rate_limited, alloy_internal,
+    alloy_unavailable, alloy_schema_mismatch, alloy_outcome_unknown;
+
+/**
+ * Make a problem.  FMT becomes the `detail`: a sentence that tells the caller
+ * what to do next; no SQL, no path, no secret may be in it.
+ */
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem(alloy_call_t *call,
+                                               const alloy_problem_kind_t *kind,
+                                               const char *fmt, ...)
+    __attribute__((format(printf, 3, 4), warn_unused_result));
+
+/**
+ * Name an input that is at fault.  WHERE is a JSON pointer into the body
+ * ("/statuses/2/name") or, without the slash, the name of a query parameter.
+ * ALLOWED is a NULL-terminated list of accepted values, or NULL.
+ * @return PROBLEM, so that calls nest.
+ */
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem_at(alloy_problem_t *problem,
+                                                  const char *where,
+                                                  const char *code,
+                                                  const char *detail,
+                                                  const char *const *allowed);
+
+/**
+ * Add a member of its own to the problem document.  JSON is the complete text
+ * of its value.  @return PROBLEM.
+ */
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem_member(alloy_problem_t *problem,
+                                                      const char *name,
+                                                      const char *json);
+
+/** Say when to try again: Retry-After, in seconds.  @return PROBLEM. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem_retry(alloy_problem_t *problem,
+                                                     int seconds);
+
+/** Return from the current function when EXPR meets a problem. */
+#define ALLOY_TRY(expr) \
+    do { \
+        alloy_problem_t *alloy_try_problem = (expr); \
+        if (alloy_try_problem) { \
+            return alloy_try_problem; \
+        } \
+    } while (0)
+
+/* ---- Statements ---------------------------------------------------------- */
+
+/** What a statement's rows mean to the answer. */
+typedef enum {
+    ALLOY_SQL_EXEC,             /* rows, if any, are not the answer; 204 */
+    ALLOY_SQL_ONE,              /* one object; no row means 404 (or 403) */
+    ALLOY_SQL_MANY,             /* a bare array */
+    ALLOY_SQL_PAGE              /* {items, next_cursor, has_more}; the engine
+                                 * gives :limit (one more than asked for) and
+                                 * the keyset :after_at (timestamptz, in text)
+                                 * and :after_id, and reads columns _at, _id */
+} alloy_sql_e;
+
+#define ALLOY_SQL_CUSTOM 0x01u  /* optional filters: wants a custom plan */
+#define ALLOY_SQL_WRITE  0x02u  /* changes something */
+#define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
+
+/**
+ * A named SQL statement.  Made from sql/queries/<noun>.sql by sql/embed.awk,
+ * never by hand.  A parameter `:name` is filled from, in this order:
+ *  - what alloy_bind() gave;
+ *  - the operation's parameter of that name (`:name?` is true when the caller
+ *    gave it, null included; `:name_words` are the reserved words, such as
+ *    none, that he wrote where ids are expected: text[], NULL when there are
+ *    none);
+ *  - the call: me, org (the one organization of the call), orgs (uuid[], all
+ *    where the caller's role suffices), admin_orgs, owner_orgs, change_id,
+ *    limit, after_at, after_id, address, client_name, operation, my_session
+ *    and my_key (what the caller's own token is; one of them is NULL);
+ *  - `new_<noun>`: a fresh UUIDv7 in the shard of the call's organization,
+ *    the same for all statements of a call.
+ * Columns whose name begins with an underscore are for the engine:
+ *  _refusal  text: the code of one of the operation's refusals, NULL: none
+ *  _allowed  text: with a refusal, the values accepted, one a line
+ *  _created  bool: false turns 201 into 200
+ *  _at, _id  the sort key of a page's row
+ */
+typedef struct {
+    const char *name;
+    alloy_sql_e mode;
+    unsigned flags;
+    int nparams;
+    const char *const *params;  /* names of $1, $2, ...; NULL-terminated */
+    const char *text;
+} alloy_statement_t;
+
+#define ALLOY_PARAMS_MAX 48     /* of one statement */
+
+/* ---- Parameters ---------------------------------------------------------- */
+
+typedef enum {
+    ALLOY_TEXT,                 /* UTF-8 without NUL; limits in characters */
+    ALLOY_INT,                  /* 64 bits; limits in units */
+    ALLOY_BOOL,
+    ALLOY_UUID,
+    ALLOY_DATE,                 /* YYYY-MM-DD */
+    ALLOY_INSTANT,              /* RFC 3339 */
+    ALLOY_WORD,                 /* one of .words, any letter case */
+    ALLOY_REF,                  /* to a row of .resource: an id or a name */
+    ALLOY_LIST,                 /* of what .inner[0] describes */
+    ALLOY_OBJECT,               /* of the parameters in .inner */
+    ALLOY_HALF,                 /* a number in half steps, kept doubled */
+    ALLOY_JSON                  /* answers only: a json column, see .shape */
+} alloy_type_e;
+
+/**
+ * A rule beyond type and length.  CHECK gets the value (checked for type and
+ * length before) and may put another spelling of it into *VALUE, from POOL.
+ * @return NULL, or a sentence for the caller.
+ */
+typedef struct {
+    const char *name;           /* "email": the format in /openapi.json */
+    const char *pattern;        /* an ECMA regular expression for the same
+                                 * document, or NULL */
+    const char *(*check)(const char **value, apr_pool_t *pool);
+} alloy_format_t;
+
+extern ALLOY_DECLARE_DATA const alloy_format_t
+    alloy_format_email, alloy_format_slug, alloy_format_project_key,
+    alloy_format_currency, alloy_format_timezone, alloy_format_name,
+    alloy_format_line, alloy_format_person, alloy_format_password;
+
+#define ALLOY_REQUIRED   0x001u
+#define ALLOY_NULLABLE   0x002u /* null is a value: it clears the field */
+#define ALLOY_SECRET     0x004u /* never logged, never answered, never stored */
+#define ALLOY_IN_QUERY   0x008u /* not in the body of a write */
+#define ALLOY_IN_BODY    0x010u /* in the body even of a DELETE */
+#define ALLOY_MANY       0x020u /* in a query: repeatable, OR; bound as array */
+#define ALLOY_MULTILINE  0x040u /* newline and tab are text */
+#define ALLOY_STRICT     0x080u /* REF that decides about rights: no display
+                                 * names */
+#define ALLOY_SELF       0x100u /* REF to a person: the caller when absent;
+                                 * somebody else needs Admin */
+#define ALLOY_HOME       0x200u /* REF to the call's organization: the default
+                                 * rule applies when absent */
+#define ALLOY_ANSWERED   0x400u /* shapes: may be absent from an answer */
+
+/**
+ * One parameter.  In the path when the path names it, else in the query of
+ * GET and DELETE and in the body of the rest, unless flags say otherwise.
+ * Parameters not declared are refused.
+ */
+struct alloy_param_t {
+    const char *name;           /* the same in path, query, body and tool */
+    alloy_type_e type;
+    unsigned flags;
+    const char *help;           /* one sentence */
+    apr_int64_t least, most;    /* INT: value; TEXT: characters; LIST: items;
+                                 * both 0: the engine's own limits */
+    const char *const *words;   /* WORD: NULL-terminated, as answered */
+    const char *const *aliases; /* WORD: pairs "Urgent", "Critical", NULL */
+    const char *fallback;       /* value when absent, as text, or NULL */
+    const alloy_format_t *format;       /* or NULL */
+    const alloy_resource_t *resource;   /* REF */
+    const char *within;         /* REF by name: the parameter that holds the
+                                 * parent, or "org": the call's organization */
+    const alloy_param_t *inner; /* LIST, OBJECT */
+    alloy_role_e role;          /* needs more than the operation does, or 0 */
+    const char *tool_name;      /* what a tool calls it; NULL: the name, for a
+                                 * REF without "_id" */
+};
+
+#define ALLOY_PARAMS_END { .name = NULL }
+
+/** The value as canonical text; NULL when absent or null.  A REF reads as
+ *  the id of the row, a DATE as YYYY-MM-DD, a LIST or OBJECT as JSON. */
+ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call, const char *name);
+/** The value of an INT, BOOL (1) or HALF (doubled); 0 when absent. */
+ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call, const char *name);
+/** Did the caller send it, be it null?  A fallback does not count. */
+ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name);
+
+/* ---- Shapes: what an answer looks like ----------------------------------- */
+
+/** A key of an answer, and the column it comes from (same name). */
+typedef struct {
+    const char *name;
+    alloy_type_e type;
+    unsigned flags;             /* ALLOY_NULLABLE, ALLOY_ANSWERED */
+    const char *help;
+    const char *const *words;   /* WORD */
+    const alloy_shape_t *shape; /* JSON: the shape of the object, or of each
+                                 * element when flags has ALLOY_MANY */
+} alloy_field_t;
+
+#define ALLOY_FIELDS_END { .name = NULL }
+
+struct alloy_shape_t {
+    const char *name;           /* "Ticket" */
+    const alloy_field_t *fields;
+};
+
+/* ---- Resources: what can be referred to ---------------------------------- */
+
+/**
+ * An entity type: a kind of row that parameters refer to and the change log
+ * speaks of.
+ *
+ * FIND statements get :ref (what the caller wrote), :within (id of the parent,
+ * or NULL), :orgs (every organization the caller belongs to) and :me, and
+ * answer id, org_id, project_id (or NULL), label (for a list of candidates)
+ * and rank (int: the lowest wins); at most 20 rows.
+ */
+struct alloy_resource_t {
+    const char *name;           /* "ticket"; also the change log's word */
+    const char *table;          /* "alloy.ticket" */
+    alloy_role_e read;          /* least role to read one */
+    int sharded;                /* ids carry their organization's shard bits */
+    const alloy_statement_t *find_id;   /* :ref is a UUID */
+    const alloy_statement_t *find_name; /* :ref is anything else; or NULL */
+    const char *const *reserved;        /* words new names may not be */
+    const alloy_statement_t *remove;    /* :id - delete one, or NULL */
+    const alloy_statement_t *restore;   /* :id - bring it back, or NULL */
+};
+
+/* ---- Rows ---------------------------------------------------------------- */
+
+/** Columns by name; a name the statement has not is a bug: the text accessor
+ *  answers NULL and the error log says so. */
+ALLOY_DECLARE(int) alloy_rows_count(const alloy_rows_t *rows);
+ALLOY_DECLARE(const alloy_row_t *) alloy_rows_get(const alloy_rows_t *rows,
+                                                  int index);
+/** As canonical text, in the call's pool; NULL for SQL's NULL. */
+ALLOY_DECLARE(const char *) alloy_row_text(const alloy_row_t *row,
+                                           const char *column);
+/** Integers, booleans (0, 1), instants (microseconds since 1970). */
+ALLOY_DECLARE(apr_int64_t) alloy_row_int(const alloy_row_t *row,
+                                         const char *column);
+ALLOY_DECLARE(int) alloy_row_is_null(const alloy_row_t *row,
+                                     const char *column);
+
+/* ---- The call, for operations with a function of their own ---------------- */
+
+ALLOY_DECLARE(apr_pool_t *) alloy_call_pool(const alloy_call_t *call);
+/** The caller's user id as text; NULL in a public operation. */
+ALLOY_DECLARE(const char *) alloy_call_user(const alloy_call_t *call);
+/** The id of the call's one organization, or NULL. */
+ALLOY_DECLARE(const char *) alloy_call_org(const alloy_call_t *call);
+/** The caller's role in the call's organization; 0 when there is none. */
+ALLOY_DECLARE(alloy_role_e) alloy_call_role(const alloy_call_t *call);
+/** The fresh id `new_<noun>` of this call, the one statements get. */
+ALLOY_DECLARE(const char *) alloy_call_new_id(alloy_call_t *call,
+                                              const char *noun);
+
+/** Give a statement parameter a value (NULL: SQL's NULL) for the rest of the
+ *  call.  VALUE must live as long as the call. */
+ALLOY_DECLARE(void) alloy_bind(alloy_call_t *call, const char *name,
+                               const char *value);
+
+/**
+ * Run a statement.  In an operation with ALLOY_TRANSACTION it is a step of the
+ * call's one transaction, else a transaction of its own, committed on return.
+ * PROWS may be NULL.
+ */
+ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
+                                           const alloy_statement_t *statement,
+                                           const alloy_rows_t **prows);
+/** The same for at most one row; *PROW is NULL when there is none. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
+                                             const alloy_statement_t *statement,
+                                             const alloy_row_t **prow);
+
+/** Answer with one row, written in the operation's shape.  Keys bound by
+ *  alloy_answer_secret() are added. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_answer_row(alloy_call_t *call,
+                                                  const alloy_row_t *row);
+/** Give a key of the answer a text that is in no column: a secret shown once,
+ *  a link. */
+ALLOY_DECLARE(void) alloy_answer_text(alloy_call_t *call, const char *key,
+                                      const char *value);
+ALLOY_DECLARE(void) alloy_answer_int(alloy_call_t *call, const char *key,
+                                     apr_int64_t value);
+/** Another status than the operation's own (201 to 200). */
+ALLOY_DECLARE(void) alloy_answer_status(alloy_call_t *call, int status);
+/** Answer a document of another type; BODY must live as long as the call. */
+ALLOY_DECLARE(void) alloy_answer_document(alloy_call_t *call, const char *type,
+                                          const char *body, apr_size_t length);
+
+/* ---- Settings and secrets ------------------------------------------------- */
+
+typedef enum { ALLOY_OPEN, ALLOY_INVITE_ONLY, ALLOY_DISABLED } alloy_registration_e;
+
+/** How people may register (AlloyRegistration). */
+ALLOY_DECLARE(alloy_registration_e) alloy_registration(const alloy_call_t *call);
+/** The base URL people reach this server at, without a slash at the end; from
+ *  the configuration, never from a Host field. */
+ALLOY_DECLARE(const char *) alloy_base_url(const alloy_call_t *call);
+/** The full URL of PATH ("/tickets/..."), a path of the API as in an
+ *  operation's row; in the call's pool. */
+ALLOY_DECLARE(const char *) alloy_url(const alloy_call_t *call,
+                                      const char *path);
+/** Seconds a refresh token lives (AlloyRefreshTokenLifetime). */
+ALLOY_DECLARE(apr_int64_t) alloy_refresh_lifetime(const alloy_call_t *call);
+/** Does AlloyThrottle ask to slow down failed attempts? */
+ALLOY_DECLARE(int) alloy_throttled(const alloy_call_t *call);
+
+/** Hash a password (argon2id, encoded form).  429 when too many wait. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_password_hash(alloy_call_t *call,
+                                                     const char *password,
+                                                     const char **encoded);
+/** *PSAME tells whether PASSWORD is the one of ENCODED; with ENCODED NULL the
+ *  same work is done and the answer is 0. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_password_check(alloy_call_t *call,
+                                                      const char *password,
+                                                      const char *encoded,
+                                                      int *psame);
+/** Make an opaque token that begins with PREFIX ("alloy_refresh_").  *PHASH
+ *  is its hash as a bytea literal, which is all that may be stored. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_token_make(alloy_call_t *call,
+                                                  const char *prefix,
+                                                  const char **ptoken,
+                                                  const char **phash);
+/** The hash of a token that came in, as a bytea literal; NULL when it can't
+ *  be one of ours (wrong prefix or checksum). */
+ALLOY_DECLARE(const char *) alloy_token_hash(alloy_call_t *call,
+                                             const char *prefix,
+                                             const char *token);
+/** A signed access token for USER in SESSION; *PSECONDS is its lifetime. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_access_token(alloy_call_t *call,
+                                                    const char *user,
+                                                    const char *session,
+                                                    const char **ptoken,
+                                                    apr_int64_t *pseconds);
+/** What the caller's own token is: the session's or key's id, or NULL. */
+ALLOY_DECLARE(const char *) alloy_call_session(const alloy_call_t *call);
+ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call);
+
+/* ---- Output: JSON by hand, where a shape does not reach ------------------- */
+
+/** The stream of the answer's body. */
+ALLOY_DECLARE(alloy_out_t *) alloy_out(alloy_call_t *call);
+/** OPEN is '{' or '['; the end matches by itself.  Commas are the writer's. */
+ALLOY_DECLARE(void) alloy_out_begin(alloy_out_t *out, char open);
+ALLOY_DECLARE(void) alloy_out_end(alloy_out_t *out);
+ALLOY_DECLARE(void) alloy_out_key(alloy_out_t *out, const char *key);
+/** NULL is written as null. */
+ALLOY_DECLARE(void) alloy_out_text(alloy_out_t *out, const char *value);
+ALLOY_DECLARE(void) alloy_out_int(alloy_out_t *out, apr_int64_t value);
+ALLOY_DECLARE(void) alloy_out_bool(alloy_out_t *out, int value);
+/** A complete JSON text, written as it is. */
+ALLOY_DECLARE(void) alloy_out_json(alloy_out_t *out, const char *json);
+/** The row as an object in SHAPE. */
+ALLOY_DECLARE(void) alloy_out_row(alloy_out_t *out, const alloy_row_t *row,
+                                  const alloy_shape_t *shape);
+
+/* ---- Guarded writes and hooks --------------------------------------------- */
+
+/** What a decision is made from; rows are NULL where a statement found none. */
+typedef struct {
+    alloy_call_t *call;
+    const alloy_row_t *row;     /* of the guarded write's own read statement */
+    const alloy_rows_t *facts;  /* of the hook's statement */
+} alloy_facts_t;
+
+/**
+ * Decide whether a write may happen: a pure function of FACTS that may bind
+ * parameters of the write (alloy_bind) and nothing else, because the engine
+ * may ask again.  @return NULL to let it happen.
+ */
+typedef alloy_problem_t *alloy_decide_fn(const alloy_facts_t *facts);
+
+/**
+ * A write that is decided in C between reading and writing.  The engine runs
+ * it in one of two forms that the decision can't tell apart:
+ *  compare and set   read; decide; write where the version is still :seen
+ *                    (at most three times)
+ *  locked            BEGIN; lock; read; decide; write; COMMIT - when a hook
+ *                    counts, and as the fourth try.
+ */
+typedef struct {
+    const char *action;         /* "ticket_update": what hooks name */
+    const alloy_statement_t *lock;  /* takes the row's lock, answers nothing */
+    const alloy_statement_t *read;  /* the row with its column version; no
+                                     * row: 404 or 403 */
+    alloy_decide_fn *decide;        /* the owner's own rules, or NULL */
+    const alloy_statement_t *write; /* answers the row; gets :seen */
+} alloy_guarded_t;
+
+/** A plugin's say in somebody's guarded write. */
+typedef struct {
+    const char *action;
+    const alloy_statement_t *facts; /* run with the read, or NULL */
+    int counts;                     /* facts are counts: locked form only */
+    alloy_decide_fn *before;
+} alloy_hook_t;
+
+/* ---- Operations ------------------------------------------------------------ */
+
+typedef enum {
+    ALLOY_GET, ALLOY_POST, ALLOY_PUT, ALLOY_PATCH, ALLOY_DELETE
+} alloy_method_e;
+
+/** A refusal a statement may answer in _refusal. */
+typedef struct {
+    const char *code;           /* what the column says */
+    const alloy_problem_kind_t *kind;
+    const char *where;          /* pointer or parameter at fault, or NULL */
+    const char *detail;         /* a sentence */
+} alloy_refusal_t;
+
+#define ALLOY_CREATES     0x01u /* 201 */
+#define ALLOY_TRANSACTION 0x02u /* run: one transaction around the function */
+#define ALLOY_REVEALS     0x04u /* answers a secret: no-store, no replay */
+#define ALLOY_ROOT        0x08u /* also at the server's root, AlloyRootPaths */
+#define ALLOY_SPREADS     0x10u /* no organization named: covers all of the
+                                 * caller's, by :orgs */
+#define ALLOY_HIDDEN      0x20u /* not in /openapi.json */
+#define ALLOY_TOKEN_READ  0x40u /* public, but a token that is sent is read */
+#define ALLOY_ANY_SCOPE   0x80u /* for every token, whatever its scopes */
+
+#define ALLOY_STEPS_MAX 4
+
+/** The code of the operation itself.  NULL: answered. */
+typedef alloy_problem_t *alloy_run_fn(alloy_call_t *call);
+
+/**
+ * An operation.  Exactly one of steps[0], guarded and run is set.
+ *  steps    sent in one flush, one transaction; the answer is that of the last
+ *  guarded  see alloy_guarded_t
+ *  run      C decides; it answers by alloy_answer_*() or alloy_out()
+ */
+struct alloy_operation_t {
+    const char *id;             /* "ticket_create" */
+    alloy_method_e method;
+    const char *path;           /* "/projects/{project}/tickets" */
+    const char *tool;           /* "create_ticket", or NULL: no tool */
+    const char *noun;           /* "tickets": scopes tickets:read, :write; the
+                                 * tag in /openapi.json */
+    const char *summary;        /* one sentence, for people and models */
+    const char *help;           /* more, or NULL */
+    alloy_role_e role;          /* at least, in the organization concerned */
+    unsigned flags;
+    const alloy_param_t *params;
+    const alloy_shape_t *answer;        /* NULL: 204 or a document */
+    const alloy_statement_t *steps[ALLOY_STEPS_MAX];
+    const alloy_statement_t *plain;     /* PAGE: instead of the last step when
+                                         * no optional filter was given */
+    const alloy_guarded_t *guarded;
+    alloy_run_fn *run;
+    const char *creates;        /* "org", "project": new_<this> joins the
+                                 * call's settings, or NULL */
+    const char *location;       /* "/tickets/{id}": from the answer's keys */
+    const char *own_note;       /* who else may: "the author", for the 403 */
+    const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
+};
+
+#define ALLOY_OPERATIONS_END { .id = NULL }
+#define ALLOY_REFUSALS_END { .code = NULL }
+
+/** Keys a plugin adds to somebody's operation. */
+typedef struct {
+    const char *operation;          /* id of the operation */
+    const alloy_param_t *params;    /* added to its input, or NULL */
+    const alloy_field_t *fields;    /* added to its answer, or NULL */
+    const alloy_statement_t *write; /* run in the same transaction after the
+                                     * operation's own, or NULL; gets :id */
+    const alloy_statement_t *read;  /* columns id and those of .fields, for
+                                     * :ids uuid[]; needed with .fields */
+} alloy_extension_t;
+
+/* ---- Plugins --------------------------------------------------------------- */
+
+/**
+ * All a plugin is, handed over in its register_hooks function by
+ *   ap_register_provider(pool, ALLOY_PLUGIN_GROUP, "name",
+ *                        ALLOY_PLUGIN_VERSION, &record);
+ * The core describes itself with one as well.  Lists end with NULL.
+ */
+typedef struct {
+    apr_size_t size;            /* ALLOY_PLUGIN_INIT fills these three */
+    int major, minor;
+    const char *name;           /* "finance"; also the migrations' component */
+    int schema;                 /* number of its newest migration; 0: none */
+    const alloy_operation_t *const *operations;     /* tables */
+    const alloy_statement_t *const *const *statements;  /* tables */
+    const alloy_problem_kind_t *const *problems;
+    const alloy_resource_t *const *resources;
+    const alloy_extension_t *const *extensions;
+    const alloy_hook_t *const *hooks;
+} alloy_plugin_t;
+
+#define ALLOY_PLUGIN_INIT \
+    .size = sizeof(alloy_plugin_t), .major = ALLOY_API_MAJOR, \
+    .minor = ALLOY_API_MINOR
+
+#define ALLOY_PLUGIN_GROUP "alloy_plugin"
+#define ALLOY_PLUGIN_VERSION "1"
+
+#endif /* ALLOY_H */

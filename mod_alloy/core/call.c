@@ -1,0 +1,307 @@
+/*
+ * The pipeline of a call: input, references, rights, statements, answer. Every
+ * front and every operation goes this way.
+ */
+#include "call.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "limits.h"
+#include "log.h"
+
+/* ---- what operations may ask of their call ----------------------------------- */
+
+ALLOY_DECLARE(apr_pool_t *) alloy_call_pool(const alloy_call_t *call)
+{
+    return call->pool;
+}
+
+ALLOY_DECLARE(const char *) alloy_call_user(const alloy_call_t *call)
+{
+    return call->principal ? call->principal->user : NULL;
+}
+
+ALLOY_DECLARE(const char *) alloy_call_org(const alloy_call_t *call)
+{
+    return call->org_id;
+}
+
+ALLOY_DECLARE(alloy_role_e) alloy_call_role(const alloy_call_t *call)
+{
+    return call->org ? call->org->role : ALLOY_PUBLIC;
+}
+
+ALLOY_DECLARE(const char *) alloy_call_session(const alloy_call_t *call)
+{
+    return call->principal ? call->principal->session : NULL;
+}
+
+ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call)
+{
+    return call->principal ? call->principal->key : NULL;
+}
+
+static const alloy_value_t *find_value(const alloy_call_t *call,
+                                       const char *name)
+{
+    int i;
+
+    for (i = 0; call->values && i < call->op->nparams; i++) {
+        if (!strcmp(call->op->params[i]->name, name)) {
+            return &call->values[i];
+        }
+    }
+    alloy_log(ALLOY_LOG_ERROR, 0, "AL0040: %s declares no parameter %s",
+              call->op->row->id, name);
+    return NULL;
+}
+
+ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call,
+                                       const char *name)
+{
+    const alloy_value_t *value = find_value(call, name);
+
+    return value ? value->text : NULL;
+}
+
+ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call,
+                                     const char *name)
+{
+    const alloy_value_t *value = find_value(call, name);
+
+    return value && value->text ? value->number : 0;
+}
+
+ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name)
+{
+    const alloy_value_t *value = find_value(call, name);
+
+    return value ? value->given : 0;
+}
+
+const char *alloy_call_change_id(alloy_call_t *call)
+{
+    if (!call->change_id) {
+        alloy_id_t id;
+        char *text = apr_palloc(call->pool, ALLOY_ID_TEXT + 1);
+
+        alloy_id_make(&id, call->shard);
+        alloy_id_format(&id, text);
+        call->change_id = text;
+    }
+    return call->change_id;
+}
+
+/* ---- input --------------------------------------------------------------------- */
+
+static int is_type(const char *sent, const char *type)
+{
+    apr_size_t length = strlen(type);
+
+    return sent && !strncasecmp(sent, type, length)
+           && (sent[length] == '\0' || sent[length] == ';'
+               || sent[length] == ' ');
+}
+
+static alloy_problem_t *check_type(alloy_call_t *call)
+{
+    const char *sent = call->request->content_type;
+    int merges = call->op->row->method == ALLOY_PATCH;
+
+    if (is_type(sent, "application/json")
+        || (merges && is_type(sent, "application/merge-patch+json"))) {
+        return NULL;
+    }
+    return alloy_problem(call, &alloy_unsupported_media_type,
+                         "Send the body as application/json%s, with that "
+                         "Content-Type.",
+                         merges ? " or application/merge-patch+json" : "");
+}
+
+static alloy_problem_t *parse_body(alloy_call_t *call, const char *bytes,
+                                   apr_size_t length)
+{
+    ALLOY_TRY(check_type(call));
+    ALLOY_TRY(alloy_json_parse(&call->body, bytes, length, call->pool));
+    if (alloy_json_type(call->body) == ALLOY_JSON_MAP) {
+        return NULL;
+    }
+    return alloy_problem_at(
+        alloy_problem(call, &alloy_validation_failed,
+                      "The body must be a JSON object."),
+        "", "type", "Send an object: {...}.", NULL);
+}
+
+static alloy_problem_t *read_body(alloy_call_t *call)
+{
+    apr_size_t limit = call->engine->config->body_limit, length = 0;
+    const char *bytes = NULL;
+
+    if (!call->op->reads_body || call->body_read || !call->request->body) {
+        return NULL;
+    }
+    if (!call->principal && limit > ALLOY_PUBLIC_BODY_LIMIT) {
+        limit = ALLOY_PUBLIC_BODY_LIMIT;
+    }
+    ALLOY_TRY(call->request->body(call->request->baton, &bytes, &length,
+                                  limit));
+    call->body_read = 1;
+    return length ? parse_body(call, bytes, length) : NULL;
+}
+
+static alloy_problem_t *read_input(alloy_call_t *call)
+{
+    const alloy_op_t *op = call->op;
+    const char **path = apr_pcalloc(call->pool, sizeof(*path)
+                                    * (op->nparams + 1));
+    alloy_input_t input = { op->params, op->nparams, op->reads_body };
+    int i;
+
+    for (i = 0; i < op->nparams; i++) {
+        path[i] = op->segment[i] < 0 ? NULL
+                                     : call->route->segments[op->segment[i]];
+    }
+    input.path = path;
+    input.query = call->request->query;
+    input.body = call->body;
+    input.paged = op->last && op->last->mode == ALLOY_SQL_PAGE;
+    return alloy_params_read(&call->values, &call->paging, &input, call->pool);
+}
+
+/* ---- the three kinds of operation ------------------------------------------------ */
+
+static int filters_given(const alloy_call_t *call)
+{
+    int i;
+
+    for (i = 0; i < call->op->nparams; i++) {
+        if (call->op->segment[i] < 0 && call->values[i].given) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const alloy_statement_t *variant(const alloy_call_t *call,
+                                        const alloy_statement_t *statement)
+{
+    const alloy_statement_t *plain = call->op->row->plain;
+
+    return plain && statement == call->op->last && !filters_given(call)
+           ? plain : statement;
+}
+
+/* All in one flush, or one by one in the transaction that is open. */
+static alloy_problem_t *run_steps(alloy_call_t *call)
+{
+    const alloy_operation_t *row = call->op->row;
+    const alloy_result_t *results[ALLOY_STEPS_MAX] = { NULL };
+    alloy_step_t steps[ALLOY_STEPS_MAX];
+    int count = 0, answers = 0;
+
+    if (call->op->last->mode == ALLOY_SQL_PAGE) {
+        ALLOY_TRY(alloy_page_begin(call));
+    }
+    for (; count < ALLOY_STEPS_MAX && row->steps[count]; count++) {
+        const alloy_statement_t *statement = variant(call, row->steps[count]);
+
+        if (row->steps[count] == call->op->last) {
+            answers = count;
+        }
+        ALLOY_TRY(call->session
+                  ? alloy_call_step(call, statement, &results[count])
+                  : alloy_bind_step(&steps[count], call, statement));
+    }
+    if (!call->session) {
+        ALLOY_TRY(alloy_call_flush(call, row->role, steps, count, results));
+    }
+    return alloy_answer_result(call, call->op->last, results[answers]);
+}
+
+typedef alloy_problem_t *run_fn(alloy_call_t *call);
+
+static void forget_try(alloy_call_t *call)
+{
+    call->out = NULL;
+    call->nextras = 0;
+    call->added = NULL;
+    call->conflict = 0;
+}
+
+static alloy_problem_t *run_transaction(alloy_call_t *call, run_fn *run)
+{
+    alloy_problem_t *problem;
+
+    ALLOY_TRY(alloy_call_begin(call));
+    problem = run(call);
+    if (problem) {
+        alloy_call_rollback(call);
+        return problem;
+    }
+    return alloy_call_commit(call);
+}
+
+/* Deadlocks and the like: the whole transaction again. */
+static alloy_problem_t *run_again(alloy_call_t *call, run_fn *run)
+{
+    alloy_problem_t *problem;
+    int tries = 0;
+
+    do {
+        forget_try(call);
+        problem = run_transaction(call, run);
+    } while (problem && call->conflict && ++tries < ALLOY_RETRIES);
+    return problem;
+}
+
+/* A key with a budget pays for each write in the write's own transaction, and
+ * not for one that is refused. */
+static int pays(const alloy_call_t *call)
+{
+    return call->op->writes && call->principal && call->principal->budgeted;
+}
+
+static alloy_problem_t *run_own(alloy_call_t *call)
+{
+    const alloy_operation_t *row = call->op->row;
+
+    if (row->run) {
+        return row->run(call);
+    }
+    return row->guarded ? alloy_guarded_run(call) : run_steps(call);
+}
+
+static alloy_problem_t *run_operation(alloy_call_t *call)
+{
+    return pays(call) || alloy_extend_writes(call)
+           || (call->op->row->flags & ALLOY_TRANSACTION)
+           ? run_again(call, run_own) : run_own(call);
+}
+
+/* What an earlier run with an outdated principal worked out. */
+static void forget_run(alloy_call_t *call)
+{
+    call->nbinds = 0;
+    call->nids = 0;
+    call->change_id = NULL;
+    call->org = NULL;
+    call->org_id = NULL;
+    call->shard = 0;
+    call->assumed = 0;
+}
+
+alloy_problem_t *alloy_call_run(alloy_call_t *call)
+{
+    forget_try(call);
+    forget_run(call);
+    if (call->principal) {
+        ALLOY_TRY(alloy_access_check_token(call));
+    }
+    ALLOY_TRY(read_body(call));
+    ALLOY_TRY(read_input(call));
+    ALLOY_TRY(alloy_refer_resolve(call));
+    ALLOY_TRY(alloy_access_check_values(call));
+    return run_operation(call);
+}

@@ -1,0 +1,26 @@
+/**
+ * @file config.h
+ * @brief What an admin configured, in the engine's terms; filled by the
+ * module's directives (conf/alloy.conf explains each).
+ */
+#ifndef ALLOY_CORE_CONFIG_H
+#define ALLOY_CORE_CONFIG_H
+
+#include "../alloy.h"
+#include "db.h"
+#include "secret.h"
+
+typedef struct {
+    alloy_db_config_t db;
+    alloy_registration_e registration;
+    const char *base_url;       /* "https://host", no slash at the end */
+    const char *prefix;         /* "/api/v1": where the API lives below it */
+    apr_size_t body_limit;      /* bytes */
+    apr_int64_t access_lifetime, refresh_lifetime;      /* seconds */
+    int hashers;                /* passwords hashed at once in a child */
+    int throttle;
+    alloy_secret_keys_t *keys;  /* sign and verify access tokens */
+    const char *version;        /* of the module */
+} alloy_config_t;
+
+#endif

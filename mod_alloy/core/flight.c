@@ -1,0 +1,291 @@
+/* From steps to an outcome: settings first, a connection, the round trip, and
+ * another one when the first surely had no effect. This is the only place
+ * that decides what is tried again.
+ */
+#include "flight.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "limits.h"
+#include "sql/engine.h"
+
+#define PAUSE_LEAST apr_time_from_msec(5) /* before a lock again */
+#define PAUSE_SPREAD apr_time_from_msec(45)
+
+/* ---- settings -------------------------------------------------------------- */
+
+/* All that an enter statement may ask for, found by its parameters' names. */
+typedef struct {
+    alloy_enter_t given;
+    const char *timeout;
+    const char *plan;
+} settings_t;
+
+static const struct {
+    const char *name;
+    size_t offset;
+} settings[] = {
+    { "user", offsetof(settings_t, given.user) },
+    { "version", offsetof(settings_t, given.version) },
+    { "orgs", offsetof(settings_t, given.orgs) },
+    { "all", offsetof(settings_t, given.all) },
+    { "projects", offsetof(settings_t, given.projects) },
+    { "call", offsetof(settings_t, given.call) },
+    { "timeout", offsetof(settings_t, timeout) },
+    { "plan", offsetof(settings_t, plan) },
+};
+
+static const char *find_setting(const settings_t *all, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (!strcmp(settings[i].name, name)) {
+            return *(const char *const *)((const char *)all
+                                          + settings[i].offset);
+        }
+    }
+    return NULL;
+}
+
+static void fill_step(alloy_step_t *step, const alloy_statement_t *statement,
+                      settings_t *all, apr_pool_t *pool)
+{
+    const char **values = apr_palloc(pool, sizeof(*values)
+                                               * (statement->nparams + 1));
+    int i;
+
+    for (i = 0; i < statement->nparams; i++) {
+        values[i] = find_setting(all, statement->params[i]);
+    }
+    step->statement = statement;
+    step->values = values;
+}
+
+static void set_limits(settings_t *all, const alloy_db_t *db, unsigned flags)
+{
+    all->plan = flags & ALLOY_SQL_CUSTOM ? "force_custom_plan" : "auto";
+    all->timeout = flags & ALLOY_SQL_SLOW    ? db->slow_timeout
+                   : flags & ALLOY_SQL_WRITE ? db->write_timeout
+                                             : db->read_timeout;
+}
+
+static const alloy_statement_t *choose_enter(const alloy_enter_t *enter,
+                                             unsigned flags)
+{
+    if (!enter->user) {
+        return &sql_enter_public;
+    }
+    if (enter->call) {
+        return flags & ALLOY_SQL_CUSTOM ? &sql_enter_call_custom
+                                        : &sql_enter_call;
+    }
+    return flags & ALLOY_SQL_CUSTOM ? &sql_enter_custom : &sql_enter;
+}
+
+void alloy_flight_enter(alloy_step_t *step, const alloy_db_t *db,
+                        const alloy_enter_t *enter, unsigned flags,
+                        apr_pool_t *pool)
+{
+    settings_t all = { *enter };
+
+    set_limits(&all, db, flags);
+    fill_step(step, choose_enter(enter, flags), &all, pool);
+}
+
+void alloy_flight_limits(alloy_step_t *step, const alloy_db_t *db,
+                         unsigned flags, apr_pool_t *pool)
+{
+    settings_t all = { { NULL } };
+
+    set_limits(&all, db, flags);
+    fill_step(step, &sql_enter_limits, &all, pool);
+}
+
+int alloy_flight_is_stale(const PGresult *entered)
+{
+    return PQntuples(entered) != 1 || PQgetlength(entered, 0, 0) != 1
+           || !*PQgetvalue(entered, 0, 0);
+}
+
+/* ---- outcomes -------------------------------------------------------------- */
+
+static int is_any(const char *sqlstate, const char *const *list)
+{
+    while (*list && strcmp(*list, sqlstate)) {
+        list++;
+    }
+    return *list != NULL;
+}
+
+/* Another transaction was in the way (PostgreSQL's documentation, 13.5). */
+static int is_conflict(const char *sqlstate)
+{
+    static const char *const states[] = { "40001", "40P01", "55P03", NULL };
+
+    return is_any(sqlstate, states);
+}
+
+/* The schema changed under a prepared statement, or a pooler gave us another
+ * session than the one that knows it. */
+static int is_outdated(const char *sqlstate)
+{
+    static const char *const states[] = { "0A000", "26000", NULL };
+
+    return is_any(sqlstate, states);
+}
+
+static int entered_stale(const alloy_flight_t *flight)
+{
+    const PGresult *entered = flight->exchange.results[flight->enter];
+
+    return entered && alloy_flight_is_stale(entered);
+}
+
+static alloy_outcome_e read_end(const alloy_flight_t *flight,
+                                alloy_exchange_e end)
+{
+    switch (end) {
+    case ALLOY_EXCHANGE_DONE:
+        if (flight->exchange.doubtful && flight->flags & ALLOY_SQL_WRITE) {
+            return ALLOY_DB_UNKNOWN;
+        }
+        flight->exchange.fault->stale = entered_stale(flight);
+        return flight->exchange.fault->stale ? ALLOY_DB_ABORTED
+                                             : ALLOY_DB_COMMITTED;
+    case ALLOY_EXCHANGE_REFUSED:
+        /* a statement that needs the caller's settings may have failed for
+         * want of them */
+        flight->exchange.fault->stale = entered_stale(flight);
+        return ALLOY_DB_ABORTED;
+    case ALLOY_EXCHANGE_UNSENT:
+        return ALLOY_DB_NOT_STARTED;
+    default:
+        return ALLOY_DB_UNKNOWN;
+    }
+}
+
+/* Again only what surely had no effect: reads, what was not sent, and what the
+ * server refused for a reason that passes. */
+static int is_worth_another(const alloy_flight_t *flight, alloy_exchange_e end)
+{
+    const alloy_exchange_t *exchange = &flight->exchange;
+
+    switch (end) {
+    case ALLOY_EXCHANGE_UNSENT:
+        return 1;
+    case ALLOY_EXCHANGE_LOST:
+        return !(flight->flags & ALLOY_SQL_WRITE);
+    case ALLOY_EXCHANGE_REFUSED:
+        return exchange->fatal || is_conflict(exchange->fault->sqlstate)
+               || (exchange->prepare && is_outdated(exchange->fault->sqlstate));
+    default:
+        return 0;
+    }
+}
+
+/* ---- the way --------------------------------------------------------------- */
+
+alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
+                                int count, unsigned flags, apr_pool_t *pool)
+{
+    const alloy_db_config_t *config = &db->config;
+    int writes = (flags & ALLOY_SQL_WRITE) != 0;
+    apr_interval_time_t deadline = flags & ALLOY_SQL_SLOW ? ALLOY_FLIGHT_SLOW
+                                   : writes ? config->write_deadline
+                                            : config->read_deadline;
+    alloy_step_t *steps = apr_palloc(pool, sizeof(*steps) * count);
+
+    memset(flight, 0, sizeof(*flight));
+    flight->db = db;
+    flight->flags = flags;
+    flight->wait = writes ? config->write_wait : config->read_wait;
+    flight->exchange.steps = steps;
+    flight->exchange.count = count;
+    flight->exchange.prepare = config->prepare;
+    flight->exchange.deadline = alloy_pool_now() + deadline;
+    flight->exchange.results = apr_pcalloc(pool, sizeof(PGresult *) * count);
+    flight->exchange.pool = pool;
+    return steps;
+}
+
+static apr_status_t take_connection(alloy_connection_t **pconnection,
+                                    const alloy_flight_t *flight)
+{
+    apr_time_t until = alloy_pool_now() + flight->wait;
+
+    if (until > flight->exchange.deadline) {
+        until = flight->exchange.deadline;
+    }
+    return alloy_pool_take(pconnection, flight->db->pool,
+                           (flight->flags & ALLOY_SQL_SLOW) != 0, until,
+                           flight->exchange.pool);
+}
+
+static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
+                                alloy_connection_t **pkept)
+{
+    alloy_exchange_t *exchange = &flight->exchange;
+    alloy_connection_t *connection;
+    alloy_exchange_e end;
+    alloy_outcome_e outcome;
+
+    *again = 0;
+    if (take_connection(&connection, flight) != APR_SUCCESS) {
+        return ALLOY_DB_NOT_STARTED;
+    }
+    end = alloy_exchange_run(exchange, connection);
+    outcome = read_end(flight, end);
+    *again = is_worth_another(flight, end);
+    if (end == ALLOY_EXCHANGE_REFUSED && exchange->prepare
+        && is_outdated(exchange->fault->sqlstate)) {
+        alloy_pool_renew(flight->db->pool, connection);
+    }
+    if (outcome != ALLOY_DB_COMMITTED) {
+        alloy_exchange_clear(exchange);
+    }
+    if (outcome == ALLOY_DB_COMMITTED && pkept) {
+        *pkept = connection;
+    } else {
+        alloy_pool_give(flight->db->pool, connection);
+    }
+    return outcome;
+}
+
+/* Two who were in each other's way should not meet again at once. */
+static void pause_a_little(void)
+{
+    unsigned char random[2] = { 0, 0 };
+
+    apr_generate_random_bytes(random, sizeof(random));
+    apr_sleep(PAUSE_LEAST
+              + PAUSE_SPREAD * (random[0] * 256 + random[1]) / 65536);
+}
+
+alloy_outcome_e alloy_flight_run(alloy_flight_t *flight,
+                                 alloy_db_fault_t *fault,
+                                 alloy_connection_t **pkept)
+{
+    alloy_exchange_t *exchange = &flight->exchange;
+    alloy_outcome_e outcome;
+    int tries = 0;
+    int again;
+
+    exchange->fault = fault;
+    for (;;) {
+        memset(fault, 0, sizeof(*fault));
+        exchange->at = exchange->refused = exchange->fatal = 0;
+        outcome = try_once(flight, &again, pkept);
+        if (!again || ++tries > ALLOY_RETRIES
+            || alloy_pool_now() >= exchange->deadline) {
+            return outcome;
+        }
+        if (is_conflict(fault->sqlstate)) {
+            pause_a_little();
+        }
+    }
+}

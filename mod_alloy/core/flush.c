@@ -1,0 +1,282 @@
+/*
+ * A call's way to the database and back: settings first, outcomes turned into
+ * problems. What the server said goes to the log, never to the caller.
+ */
+#include "call.h"
+
+#include <string.h>
+
+#include "limits.h"
+#include "log.h"
+#include "sql/principal.h"
+
+#define RETRY_SECONDS 1
+
+/* ---- faults as problems --------------------------------------------------- */
+
+static alloy_problem_t *no_database(alloy_call_t *call)
+{
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_unavailable,
+                      "The database can't be reached right now; nothing was "
+                      "changed. Try again after the time in Retry-After."),
+        RETRY_SECONDS);
+}
+
+static alloy_problem_t *unknown(alloy_call_t *call, int writes)
+{
+    if (!writes) {
+        return no_database(call);
+    }
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_outcome_unknown,
+                      "The change was sent to the database and no answer "
+                      "came. Look whether it happened before you repeat it."),
+        RETRY_SECONDS);
+}
+
+static alloy_problem_t *our_fault(alloy_call_t *call)
+{
+    return alloy_problem(call, &alloy_internal,
+                         "The server met a fault of its own; nothing was "
+                         "changed. Report it with the request id.");
+}
+
+static alloy_problem_t *exists(alloy_call_t *call)
+{
+    return alloy_problem(call, &alloy_already_exists,
+                         "Something with the same name or key is there "
+                         "already; choose another.");
+}
+
+static alloy_problem_t *in_use(alloy_call_t *call)
+{
+    if (call->op->row->method == ALLOY_DELETE) {
+        return alloy_problem(call, &alloy_in_use,
+                             "Other things still refer to this; remove or "
+                             "move them first.");
+    }
+    return alloy_problem(call, &alloy_validation_failed,
+                         "Something the request refers to is not there (any "
+                         "more); look it up again.");
+}
+
+/* SQLSTATE classes (PostgreSQL, appendix A). OURS: a bug of ours as well. */
+static const struct {
+    const char *prefix;
+    alloy_problem_t *(*problem)(alloy_call_t *call);
+    int ours;
+    int conflict;
+} classes[] = {
+    { "23505", exists, 1 },
+    { "23503", in_use, 0 },
+    { "40", no_database, 0, 1 },
+    { "55P03", no_database, 0, 1 },
+    { "57", no_database, 0 },
+    { "08", no_database, 0 },
+    { "53", no_database, 0 },
+    { "25P03", no_database, 0 },
+    { "25006", no_database, 0 },
+};
+
+static int is_schema_fault(const char *sqlstate)
+{
+    return !strcmp(sqlstate, "42P01") || !strcmp(sqlstate, "42703")
+           || !strcmp(sqlstate, "42883") || !strcmp(sqlstate, "3F000");
+}
+
+static alloy_problem_t *schema_fault(alloy_call_t *call)
+{
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_schema_mismatch,
+                      "The database has another schema than this server "
+                      "needs; its administrator must run `alloyctl "
+                      "migrate`."), RETRY_SECONDS);
+}
+
+static void log_fault(const alloy_call_t *call, const alloy_db_fault_t *fault)
+{
+    alloy_log(ALLOY_LOG_ERROR, 0, "AL0020: %s [%s]: statement %s failed with "
+              "%s: %s", call->op->row->id, call->request->request_id,
+              fault->statement ? fault->statement : "?", fault->sqlstate,
+              fault->message ? fault->message : "no message");
+}
+
+static alloy_problem_t *aborted(alloy_call_t *call,
+                                const alloy_db_fault_t *fault)
+{
+    const alloy_problem_kind_t *kind =
+        alloy_registry_sqlstate(call->engine->registry, fault->sqlstate);
+    apr_size_t i;
+
+    if (kind) {
+        return alloy_problem(call, kind, "%s", kind->help);
+    }
+    if (!*fault->sqlstate) {
+        return no_database(call);
+    }
+    for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (!strncmp(fault->sqlstate, classes[i].prefix,
+                     strlen(classes[i].prefix))) {
+            call->conflict |= classes[i].conflict;
+            if (classes[i].ours) {
+                log_fault(call, fault);
+            }
+            return classes[i].problem(call);
+        }
+    }
+    log_fault(call, fault);
+    return is_schema_fault(fault->sqlstate) ? schema_fault(call)
+                                            : our_fault(call);
+}
+
+static alloy_problem_t *read_outcome(alloy_call_t *call,
+                                     alloy_outcome_e outcome,
+                                     const alloy_db_fault_t *fault, int writes)
+{
+    if (fault->stale) {
+        call->stale = 1;
+        return no_database(call);
+    }
+    switch (outcome) {
+    case ALLOY_DB_COMMITTED:
+        call->verified = 1;
+        return NULL;
+    case ALLOY_DB_ABORTED:
+        return aborted(call, fault);
+    case ALLOY_DB_NOT_STARTED:
+        return no_database(call);
+    case ALLOY_DB_UNKNOWN:
+    default:
+        return unknown(call, writes);
+    }
+}
+
+/* ---- one flush ------------------------------------------------------------ */
+
+static int writes_any(const alloy_step_t *steps, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (steps[i].statement->flags & ALLOY_SQL_WRITE) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+alloy_problem_t *alloy_call_flush(alloy_call_t *call, alloy_role_e role,
+                                  const alloy_step_t *steps, int count,
+                                  const alloy_result_t **results)
+{
+    int writes = writes_any(steps, count);
+    alloy_db_fault_t fault = { "" };
+    alloy_enter_t enter;
+    alloy_outcome_e outcome;
+
+    alloy_access_enter(&enter, call, role, writes);
+    outcome = alloy_db_flush(call->engine->db, &enter, steps, count, results,
+                             &fault, call->pool);
+    return read_outcome(call, outcome, &fault, writes);
+}
+
+alloy_problem_t *alloy_call_verify(alloy_call_t *call)
+{
+    const alloy_result_t *none = NULL;
+
+    return alloy_call_flush(call, ALLOY_SIGNED_IN, NULL, 0, &none);
+}
+
+/* ---- transactions with C between the statements --------------------------- */
+
+alloy_problem_t *alloy_call_begin(alloy_call_t *call)
+{
+    alloy_db_fault_t fault = { "" };
+    alloy_enter_t enter;
+    alloy_outcome_e outcome;
+
+    alloy_access_enter(&enter, call, call->op->row->role, 1);
+    outcome = alloy_db_begin(&call->session, call->engine->db, &enter, &fault,
+                             call->pool);
+    if (outcome != ALLOY_DB_COMMITTED) {
+        call->session = NULL;
+    }
+    return read_outcome(call, outcome, &fault, 0);
+}
+
+/* What a key with a budget pays; the last lock of its transaction. */
+static alloy_problem_t *spend(alloy_call_t *call)
+{
+    const alloy_result_t *ignored = NULL;
+
+    if (!call->op->writes || !call->principal || !call->principal->budgeted) {
+        return NULL;
+    }
+    alloy_bind(call, "key", call->principal->key);
+    return alloy_call_step(call, &sql_key_spend, &ignored);
+}
+
+alloy_problem_t *alloy_call_commit(alloy_call_t *call)
+{
+    alloy_db_fault_t fault = { "" };
+    alloy_problem_t *problem = spend(call);
+    alloy_outcome_e outcome;
+
+    if (problem) {
+        alloy_call_rollback(call);
+        return problem;
+    }
+    outcome = alloy_db_commit(call->session, &fault);
+    call->session = NULL;
+    return read_outcome(call, outcome, &fault, 1);
+}
+
+void alloy_call_rollback(alloy_call_t *call)
+{
+    if (call->session) {
+        alloy_db_rollback(call->session);
+        call->session = NULL;
+    }
+}
+
+/* A step inside the transaction, or a transaction of its own. */
+alloy_problem_t *alloy_call_step(alloy_call_t *call,
+                                 const alloy_statement_t *statement,
+                                 const alloy_result_t **presult)
+{
+    alloy_db_fault_t fault = { "" };
+    alloy_outcome_e outcome;
+    alloy_step_t step;
+
+    ALLOY_TRY(alloy_bind_step(&step, call, statement));
+    if (!call->session) {
+        return alloy_call_flush(call, call->op->row->role, &step, 1, presult);
+    }
+    outcome = alloy_db_step(call->session, &step, presult, &fault);
+    return read_outcome(call, outcome, &fault, 0);
+}
+
+ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
+                                           const alloy_statement_t *statement,
+                                           const alloy_rows_t **prows)
+{
+    const alloy_result_t *result = NULL;
+
+    ALLOY_TRY(alloy_call_step(call, statement, &result));
+    if (prows) {
+        *prows = alloy_rows_make(result, call->pool);
+    }
+    return NULL;
+}
+
+ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
+                                             const alloy_statement_t *statement,
+                                             const alloy_row_t **prow)
+{
+    const alloy_rows_t *rows;
+
+    ALLOY_TRY(alloy_run(call, statement, &rows));
+    *prow = rows->count ? &rows->rows[0] : NULL;
+    return NULL;
+}

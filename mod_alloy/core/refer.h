@@ -1,0 +1,43 @@
+/**
+ * @file refer.h
+ * @brief The parts of resolving references that refer.c, home.c and lookup.c
+ * share: what waits for a look-up, and what says that nothing was found.
+ */
+#ifndef ALLOY_CORE_REFER_H
+#define ALLOY_CORE_REFER_H
+
+#include "call.h"
+
+/** A reference that takes a look-up. */
+typedef struct {
+    const alloy_param_t *param;
+    alloy_value_t *value;       /* its text is replaced by the id found */
+    int path;                   /* it stands in the path: a 404 if lost */
+} alloy_pending_t;
+
+/* lookup.c */
+/** The same words whether it is nowhere, in another tenant or out of sight. */
+alloy_problem_t *alloy_refer_lost(alloy_call_t *call,
+                                  const alloy_pending_t *pending);
+/** Can RESOURCE be found by TEXT at all? */
+int alloy_refer_can_find(const alloy_resource_t *resource, const char *text);
+/** Look COUNT references up in one flush.  ANCHOR: what is found tells the
+ *  call's organization. */
+alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
+                                     alloy_pending_t *pending, int count,
+                                     int anchor);
+/** Index of the operation's parameter NAME, or -1. */
+int alloy_refer_param(const alloy_call_t *call, const char *name);
+int alloy_refer_in_path(const alloy_call_t *call, int index);
+
+/* home.c */
+int alloy_refer_is_org(const alloy_param_t *param);
+void alloy_refer_take_org(alloy_call_t *call, const alloy_membership_t *org);
+/** An organization by id or slug, from the principal. */
+alloy_problem_t *alloy_refer_org(alloy_call_t *call,
+                                 const alloy_param_t *param,
+                                 alloy_value_t *value, int path);
+/** Find the call's organization: by the anchor, or by the default rule. */
+alloy_problem_t *alloy_refer_home(alloy_call_t *call);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The core's record: every noun of this folder, and the engine's own pages and
+ * statements, in the form in which plugins introduce themselves.
+ */
+#include "resources.h"
+
+#include "sql/account.h"
+#include "sql/activity.h"
+#include "sql/api_key.h"
+#include "sql/comment.h"
+#include "sql/engine.h"
+#include "sql/invite.h"
+#include "sql/member.h"
+#include "sql/org.h"
+#include "sql/principal.h"
+#include "sql/project.h"
+#include "sql/session.h"
+#include "sql/ticket.h"
+
+/* The newest file in sql/migrations. */
+#define SCHEMA 11
+
+const char *const alloy_role_words[] = {
+    "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
+};
+
+const char *const alloy_category_words[] = {
+    "todo", "in_progress", "done", NULL
+};
+
+const char *const alloy_priority_words[] = {
+    "Critical", "High", "Medium", "Low", NULL
+};
+
+static const alloy_operation_t *const operations[] = {
+    alloy_about_operations,
+    alloy_account_operations,
+    alloy_session_operations,
+    alloy_api_key_operations,
+    alloy_org_operations,
+    alloy_member_operations,
+    alloy_invite_operations,
+    alloy_project_operations,
+    alloy_ticket_operations,
+    alloy_transition_operations,
+    alloy_comment_operations,
+    alloy_activity_operations,
+    NULL
+};
+
+static const alloy_statement_t *const *const statements[] = {
+    sql_engine_statements,
+    sql_principal_statements,
+    sql_account_statements,
+    sql_session_statements,
+    sql_api_key_statements,
+    sql_org_statements,
+    sql_member_statements,
+    sql_invite_statements,
+    sql_project_statements,
+    sql_ticket_statements,
+    sql_comment_statements,
+    sql_activity_statements,
+    NULL
+};
+
+static const alloy_resource_t *const resources[] = {
+    &alloy_org_resource,
+    &alloy_user_resource,
+    &alloy_person_resource,
+    &alloy_project_resource,
+    &alloy_workflow_resource,
+    &alloy_ticket_resource,
+    &alloy_comment_resource,
+    NULL
+};
+
+const alloy_plugin_t alloy_core_plugin = {
+    ALLOY_PLUGIN_INIT,
+    .name = "core",
+    .schema = SCHEMA,
+    .operations = operations,
+    .statements = statements,
+    .resources = resources,
+};

@@ -1,0 +1,60 @@
+/**
+ * @file resources.h
+ * @brief What the core's nouns know of each other: entity types that several
+ * refer to, words and shapes that several use, and their operation tables for
+ * the core's record in core.c.  All of it is static and constant.
+ */
+#ifndef ALLOY_RESOURCES_H
+#define ALLOY_RESOURCES_H
+
+#include "alloy.h"
+
+/** Organizations: an id or a slug, found among the caller's own. */
+extern const alloy_resource_t alloy_org_resource;
+/** People: an id, an e-mail address, a display name, or me. */
+extern const alloy_resource_t alloy_user_resource;
+/** The same where it decides about rights: no display names, because anybody
+ *  can choose one. */
+extern const alloy_resource_t alloy_person_resource;
+extern const alloy_resource_t alloy_project_resource;
+extern const alloy_resource_t alloy_workflow_resource;
+extern const alloy_resource_t alloy_ticket_resource;
+extern const alloy_resource_t alloy_comment_resource;
+
+/** Roles in an organization as they are spelled, highest first. */
+extern const char *const alloy_role_words[];
+/** What a status means to boards and counts, in that order. */
+extern const char *const alloy_category_words[];
+extern const char *const alloy_priority_words[];
+
+/** The ticket in the path of an operation. */
+#define ALLOY_TICKET_PARAM \
+    { .name = "ticket", .type = ALLOY_REF, .flags = ALLOY_REQUIRED, \
+      .help = "Id or key of the ticket, such as WEB-5.", \
+      .resource = &alloy_ticket_resource }
+/** A ticket as every operation that has one to show answers it. */
+extern const alloy_shape_t alloy_ticket_shape;
+/** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
+extern const alloy_format_t alloy_markdown_format;
+/** Decide a move from the row of ticket_move_read: binds to_status, the wanted
+ *  status in its workflow's own spelling (NULL: none was asked for).
+ *  Problems: validation_failed at /status, with the names there are. */
+extern alloy_decide_fn alloy_move_decide;
+
+extern const alloy_operation_t alloy_about_operations[];
+extern const alloy_operation_t alloy_account_operations[];
+extern const alloy_operation_t alloy_session_operations[];
+extern const alloy_operation_t alloy_api_key_operations[];
+extern const alloy_operation_t alloy_org_operations[];
+extern const alloy_operation_t alloy_member_operations[];
+extern const alloy_operation_t alloy_invite_operations[];
+extern const alloy_operation_t alloy_project_operations[];
+extern const alloy_operation_t alloy_ticket_operations[];
+extern const alloy_operation_t alloy_transition_operations[];
+extern const alloy_operation_t alloy_comment_operations[];
+extern const alloy_operation_t alloy_activity_operations[];
+
+/** The core described as a plugin. */
+extern const alloy_plugin_t alloy_core_plugin;
+
+#endif

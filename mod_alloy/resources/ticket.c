@@ -1,0 +1,300 @@
+/*
+ * Tickets: making, reading, changing and deleting one, and a project's list of
+ * them. How a ticket moves from status to status is in transition.c.
+ */
+#include "resources.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "sql/ticket.h"
+
+#define MARKDOWN_LIMIT 65536    /* bytes, as the tables have it */
+
+static const char *const type_words[] = { "Task", "Bug", "Story", "Epic", NULL };
+static const char *const priority_aliases[] = { "Urgent", "Critical", NULL };
+
+/* ---- entity type ----------------------------------------------------------- */
+
+const alloy_resource_t alloy_ticket_resource = {
+    .name = "ticket",
+    .table = "alloy.ticket",
+    .read = ALLOY_VIEWER,
+    .sharded = 1,
+    .find_id = &sql_ticket_find_id,
+    .find_name = &sql_ticket_find_name,
+};
+
+/* ---- answers --------------------------------------------------------------- */
+
+static const alloy_field_t ticket_fields[] = {
+    { "id", ALLOY_UUID, 0, "Identifies the ticket for ever." },
+    { "project_id", ALLOY_UUID, 0, "The project it belongs to." },
+    { "key", ALLOY_TEXT, 0, "What people call it, such as WEB-5; accepted "
+      "wherever the id is." },
+    { "ticket_number", ALLOY_INT, 0, "Counts the project's tickets from 1; "
+      "never used again." },
+    { "title", ALLOY_TEXT, 0, "What is to be done, in one line." },
+    { "description", ALLOY_TEXT, ALLOY_NULLABLE, "The same at length, as "
+      "Markdown." },
+    { "type", ALLOY_WORD, 0, "What kind of work it is.", type_words },
+    { "status", ALLOY_TEXT, 0, "Where it stands: a status of the project's "
+      "workflow." },
+    { "category", ALLOY_WORD, 0, "What the status means.",
+      alloy_category_words },
+    { "priority", ALLOY_WORD, 0, "How much it matters.",
+      alloy_priority_words },
+    { "reporter_id", ALLOY_UUID, 0, "Who asked for it." },
+    { "assignee_id", ALLOY_UUID, ALLOY_NULLABLE, "Who works on it." },
+    { "version", ALLOY_INT, 0, "Raised by every change." },
+    { "created_at", ALLOY_INSTANT, 0, "When it was made." },
+    { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
+    { "closed_at", ALLOY_INSTANT, ALLOY_NULLABLE, "When it entered a status of "
+      "the category done; null while it is open." },
+    ALLOY_FIELDS_END
+};
+
+const alloy_shape_t alloy_ticket_shape = { "Ticket", ticket_fields };
+
+/* ---- input ----------------------------------------------------------------- */
+
+/* Declared limits count characters; the tables count bytes. */
+static const char *check_markdown(const char **value, apr_pool_t *pool)
+{
+    apr_size_t size = strlen(*value);
+
+    if (size <= MARKDOWN_LIMIT) {
+        return NULL;
+    }
+    return apr_psprintf(pool, "This has %" APR_SIZE_T_FMT " bytes and may have "
+                        "at most %d; letters beyond ASCII take two to four.",
+                        size, MARKDOWN_LIMIT);
+}
+
+const alloy_format_t alloy_markdown_format = {
+    .name = "markdown", .check = check_markdown
+};
+
+#define PROJECT_PARAM \
+    { .name = "project", .type = ALLOY_REF, .flags = ALLOY_REQUIRED, \
+      .help = "Id, key or name of the project.", \
+      .resource = &alloy_project_resource }
+
+#define TITLE_PARAM(flag) \
+    { .name = "title", .type = ALLOY_TEXT, .flags = flag, .least = 1, \
+      .most = 500, .help = "What is to be done, in one line." }
+
+#define DESCRIPTION_PARAM \
+    { .name = "description", .type = ALLOY_TEXT, \
+      .flags = ALLOY_NULLABLE | ALLOY_MULTILINE, .most = MARKDOWN_LIMIT, \
+      .format = &alloy_markdown_format, \
+      .help = "The same at length, as Markdown; at most 64 KiB." }
+
+#define TYPE_PARAM(absent) \
+    { .name = "type", .type = ALLOY_WORD, .words = type_words, \
+      .fallback = absent, .help = "What kind of work it is." }
+
+#define PRIORITY_PARAM(absent) \
+    { .name = "priority", .type = ALLOY_WORD, \
+      .words = alloy_priority_words, .aliases = priority_aliases, \
+      .fallback = absent, .help = "How much it matters; Urgent is Critical." }
+
+#define STATUS_PARAM(needs, text) \
+    { .name = "status", .type = ALLOY_TEXT, .least = 1, .most = 100, \
+      .role = needs, .help = text }
+
+#define ASSIGNEE_PARAM(needs) \
+    { .name = "assignee_id", .type = ALLOY_REF, .flags = ALLOY_NULLABLE, \
+      .resource = &alloy_user_resource, .within = "org", .role = needs, \
+      .help = "Who works on it: id, e-mail address, display name, me, or " \
+              "none." }
+
+static const alloy_param_t create_params[] = {
+    PROJECT_PARAM,
+    TITLE_PARAM(ALLOY_REQUIRED),
+    DESCRIPTION_PARAM,
+    TYPE_PARAM("Task"),
+    PRIORITY_PARAM("Medium"),
+    STATUS_PARAM(ALLOY_MEMBER, "A status of the project's workflow, in any "
+                 "letter case; its first one when left out."),
+    { .name = "reporter_id", .type = ALLOY_REF, .flags = ALLOY_SELF,
+      .resource = &alloy_user_resource, .within = "org",
+      .help = "Who asked for it; the caller when left out, somebody else only "
+              "by an Admin." },
+    ASSIGNEE_PARAM(ALLOY_MEMBER),
+    { .name = "comment", .type = ALLOY_TEXT, .flags = ALLOY_MULTILINE,
+      .least = 1, .most = MARKDOWN_LIMIT, .format = &alloy_markdown_format,
+      .help = "The first comment, as Markdown." },
+    ALLOY_PARAMS_END
+};
+
+static const alloy_param_t update_params[] = {
+    ALLOY_TICKET_PARAM,
+    TITLE_PARAM(0),
+    DESCRIPTION_PARAM,
+    TYPE_PARAM(NULL),
+    PRIORITY_PARAM(NULL),
+    STATUS_PARAM(0, "Where it goes: a status of its workflow, in any letter "
+                 "case; the rules of a transition hold."),
+    { .name = "reporter_id", .type = ALLOY_REF, .role = ALLOY_ADMIN,
+      .resource = &alloy_user_resource, .within = "org",
+      .help = "Who asked for it: id, e-mail address, display name, or me." },
+    ASSIGNEE_PARAM(0),
+    ALLOY_PARAMS_END
+};
+
+static const alloy_param_t ticket_params[] = {
+    ALLOY_TICKET_PARAM,
+    ALLOY_PARAMS_END
+};
+
+#define PERSON_FILTER(key, text) \
+    { .name = key, .type = ALLOY_REF, .flags = ALLOY_MANY, \
+      .resource = &alloy_user_resource, .within = "org", .help = text }
+
+#define INSTANT_FILTER(key, text) \
+    { .name = key, .type = ALLOY_INSTANT, .help = text }
+
+static const alloy_param_t list_params[] = {
+    PROJECT_PARAM,
+    { .name = "status", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1,
+      .most = 100, .help = "Only tickets in this status; any letter case." },
+    { .name = "category", .type = ALLOY_WORD, .flags = ALLOY_MANY,
+      .words = alloy_category_words,
+      .help = "Only tickets whose status means this." },
+    { .name = "priority", .type = ALLOY_WORD, .flags = ALLOY_MANY,
+      .words = alloy_priority_words, .aliases = priority_aliases,
+      .help = "Only tickets of this priority." },
+    { .name = "type", .type = ALLOY_WORD, .flags = ALLOY_MANY,
+      .words = type_words, .help = "Only this kind of work." },
+    PERSON_FILTER("assignee_id", "Only tickets of this person; me, or none "
+                  "for those of nobody."),
+    PERSON_FILTER("reporter_id", "Only tickets this person asked for, or "
+                  "me."),
+    INSTANT_FILTER("created_after", "Only tickets made later than this."),
+    INSTANT_FILTER("created_before", "Only tickets made earlier than this."),
+    INSTANT_FILTER("updated_after", "Only tickets changed later than this."),
+    INSTANT_FILTER("updated_before", "Only tickets last changed earlier than "
+                   "this."),
+    ALLOY_PARAMS_END
+};
+
+/* ---- changing one ------------------------------------------------------------ */
+
+static const alloy_refusal_t create_refusals[] = {
+    { "unknown_status", &alloy_validation_failed, "/status",
+      "The project's workflow has no status of this name; use one of "
+      "allowed." },
+    { "reporter_required", &alloy_validation_failed, "/reporter_id",
+      "Somebody must have asked for the ticket; leave reporter_id out or name "
+      "a member." },
+    { "archived", &alloy_invalid_state, NULL,
+      "The project is archived and takes no new tickets; PATCH it with "
+      "archived false first." },
+    { "project_changed", &alloy_invalid_state, NULL,
+      "The project was changed at this very moment; look at it and try "
+      "again." },
+    ALLOY_REFUSALS_END
+};
+
+static alloy_problem_t *decide_update(const alloy_facts_t *facts)
+{
+    static const char detail[] = "Somebody must have asked for the ticket; "
+                                 "name a member.";
+
+    if (alloy_given(facts->call, "reporter_id")
+        && !alloy_text(facts->call, "reporter_id")) {
+        return alloy_problem_at(alloy_problem(facts->call,
+                                              &alloy_validation_failed, "%s",
+                                              detail),
+                                "/reporter_id", "reporter_required", detail,
+                                NULL);
+    }
+    return alloy_move_decide(facts);
+}
+
+static const alloy_guarded_t update_guarded = {
+    .action = "ticket_update",
+    .lock = &sql_ticket_lock,
+    .read = &sql_ticket_move_read,
+    .decide = decide_update,
+    .write = &sql_ticket_update,
+};
+
+/* ---- the table --------------------------------------------------------------- */
+
+const alloy_operation_t alloy_ticket_operations[] = {
+    {
+        .id = "ticket_create",
+        .method = ALLOY_POST,
+        .path = "/projects/{project}/tickets",
+        .tool = "create_ticket",
+        .noun = "tickets",
+        .summary = "Creates a ticket in a project.",
+        .help = "Everything can be said at once, a first comment included. A "
+                "Reporter may send title, description, type, priority and "
+                "comment; status and assignee_id need the role Member.",
+        .role = ALLOY_REPORTER,
+        .flags = ALLOY_CREATES,
+        .params = create_params,
+        .answer = &alloy_ticket_shape,
+        .steps = { &sql_ticket_create },
+        .location = "/tickets/{id}",
+        .refusals = create_refusals,
+    },
+    {
+        .id = "ticket_list",
+        .method = ALLOY_GET,
+        .path = "/projects/{project}/tickets",
+        .noun = "tickets",
+        .summary = "Lists a project's tickets, newest first.",
+        .help = "Filters that are given must all fit; a filter that is given "
+                "several times fits when one of its values does.",
+        .role = ALLOY_VIEWER,
+        .params = list_params,
+        .answer = &alloy_ticket_shape,
+        .steps = { &sql_ticket_list },
+        .plain = &sql_ticket_list_all,
+    },
+    {
+        .id = "ticket_get",
+        .method = ALLOY_GET,
+        .path = "/tickets/{ticket}",
+        .tool = "get_ticket",
+        .noun = "tickets",
+        .summary = "Answers one ticket.",
+        .role = ALLOY_VIEWER,
+        .params = ticket_params,
+        .answer = &alloy_ticket_shape,
+        .steps = { &sql_ticket_get },
+    },
+    {
+        .id = "ticket_update",
+        .method = ALLOY_PATCH,
+        .path = "/tickets/{ticket}",
+        .tool = "update_ticket",
+        .noun = "tickets",
+        .summary = "Changes the fields that are sent and no others.",
+        .help = "null clears description and assignee_id. A status obeys the "
+                "workflow, as in a transition; reporter_id needs the role "
+                "Admin. What changes nothing leaves the version as it is.",
+        .role = ALLOY_MEMBER,
+        .params = update_params,
+        .answer = &alloy_ticket_shape,
+        .guarded = &update_guarded,
+    },
+    {
+        .id = "ticket_delete",
+        .method = ALLOY_DELETE,
+        .path = "/tickets/{ticket}",
+        .tool = "delete_ticket",
+        .noun = "tickets",
+        .summary = "Deletes a ticket with its comments.",
+        .help = "Its number is never used again.",
+        .role = ALLOY_ADMIN,
+        .params = ticket_params,
+        .steps = { &sql_ticket_delete },
+    },
+    ALLOY_OPERATIONS_END
+};

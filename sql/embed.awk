@@ -1,0 +1,367 @@
+# embed.awk: turns one file of named SQL statements into C.
+#
+#   awk -v output=c -f sql/embed.awk sql/queries/ticket.sql > ticket.c
+#   awk -v output=h -f sql/embed.awk sql/queries/ticket.sql > ticket.h
+#
+# The input, line by line:
+#
+#   -- fragment: ticket_columns        names a text that @ticket_columns@ puts in
+#   -- name: ticket_get :one :custom   begins a statement
+#
+# The first word after a statement's name says what it answers (:one :many
+# :page :exec); :custom, :write and :slow may follow. A statement that says
+# INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one that
+# writes through a function must say so.
+#
+# :word is a parameter and becomes $1, $2, ... in the order of first use;
+# :word? is a boolean parameter of its own, named "word?". Quoted texts, casts
+# and := are left as they are; comments are dropped; $1 is refused, because
+# it would silently collide with the numbers given here.
+
+BEGIN {
+    MODES["one"] = "ALLOY_SQL_ONE"
+    MODES["many"] = "ALLOY_SQL_MANY"
+    MODES["page"] = "ALLOY_SQL_PAGE"
+    MODES["exec"] = "ALLOY_SQL_EXEC"
+    FLAGS["custom"] = FLAGS["write"] = FLAGS["slow"] = 1
+    NAME = "^[a-z][a-z0-9_]*$"
+    kind = ""
+    failed = 0
+    count = 0
+    source = ARGV[1]
+    noun = source
+    sub(/^.*\//, "", noun)
+    sub(/\.sql$/, "", noun)
+    if (noun !~ NAME) {
+        fail(1, "the file's name \"" noun "\" can't be part of a C name; " \
+                "use small letters, digits and _")
+    }
+}
+
+/^--[ \t]*(name|fragment):/ {
+    finish()
+    begin()
+    next
+}
+
+{
+    if (kind != "") {
+        text = text $0 "\n"
+    } else if ($0 !~ /^[ \t\r]*(--.*)?$/) {
+        fail(FNR, "text before the first \"-- name:\" or \"-- fragment:\" " \
+                  "line belongs to no statement")
+    }
+}
+
+END {
+    if (!failed) {
+        finish()
+    }
+    if (failed) {
+        exit 1
+    }
+    if (output == "h") {
+        print_header()
+    } else {
+        print_source()
+    }
+}
+
+# ---- reading ----------------------------------------------------------------
+
+function fail(line, message) {
+    printf "%s:%d: %s.\n", source, line, message > "/dev/stderr"
+    failed = 1
+    exit 1
+}
+
+# Reads a "-- name:" or "-- fragment:" line.
+function begin(    words, n, i) {
+    first = FNR
+    text = ""
+    sub(/\r$/, "")
+    kind = ($0 ~ /^--[ \t]*name:/) ? "name" : "fragment"
+    sub(/^--[ \t]*(name|fragment):[ \t]*/, "")
+    n = split($0, words, /[ \t]+/)
+    if (n > 0 && words[n] == "") {
+        n--
+    }
+    name = (n > 0) ? words[1] : ""
+    if (name !~ NAME) {
+        fail(FNR, "\"" name "\" is no name for a " kind \
+                  "; use small letters, digits and _, a letter first")
+    }
+    if (name in seen) {
+        fail(FNR, "the name \"" name "\" is used twice, first in line " \
+                  seen[name])
+    }
+    seen[name] = FNR
+    if (kind == "name") {
+        begin_statement(words, n)
+    } else if (n > 1) {
+        fail(FNR, "\"" words[2] "\" after a fragment's name means nothing")
+    }
+}
+
+function begin_statement(words, n,    i, word) {
+    count++
+    names[count] = name
+    lines[count] = FNR
+    word = (n > 1) ? words[2] : ""
+    if (word !~ /^:/ || !(substr(word, 2) in MODES)) {
+        fail(FNR, "\"" word "\" is no mode of statement \"" name \
+                  "\"; write :one, :many, :page or :exec")
+    }
+    mode[count] = MODES[substr(word, 2)]
+    for (i = 3; i <= n; i++) {
+        word = substr(words[i], 2)
+        if (words[i] !~ /^:/ || !(word in FLAGS)) {
+            fail(FNR, "\"" words[i] "\" means nothing after statement \"" \
+                      name "\"; write :custom, :write or :slow")
+        }
+        flag[count, word] = 1
+    }
+}
+
+function finish() {
+    if (kind == "") {
+        return
+    }
+    text = clean(text)
+    if (text == "") {
+        fail(first, "the " kind " \"" name "\" has no text")
+    }
+    if (kind == "fragment") {
+        fragments[name] = text
+    } else {
+        number_parameters(text)
+    }
+    kind = ""
+}
+
+# ---- scanning ---------------------------------------------------------------
+
+# Looks at what s begins with: sets token to its kind and returns its length.
+function scan(s,    c, two) {
+    c = substr(s, 1, 1)
+    two = substr(s, 1, 2)
+    if (two == "--") {
+        token = "comment"
+        return match(s, /\n/) ? RSTART - 1 : length(s)
+    }
+    if (two == "/*") {
+        token = "comment"
+        return block_length(s)
+    }
+    if (match(s, /^[eE]'/)) {
+        token = "quoted"
+        return match(s, /^[eE]'([^'\\]|\\.|\\\n|'')*'/) ? RLENGTH : 0
+    }
+    if (c == "'") {
+        token = "quoted"
+        return match(s, /^'[^']*'/) ? RLENGTH : 0
+    }
+    if (c == "\"") {
+        token = "quoted"
+        return match(s, /^"[^"]*"/) ? RLENGTH : 0
+    }
+    if (match(s, /^[A-Za-z_][A-Za-z_0-9$]*/)) {
+        token = "word"
+        return RLENGTH
+    }
+    if (c == "$") {
+        return scan_dollar(s)
+    }
+    if (two == "::" || two == ":=") {
+        token = "other"
+        return 2
+    }
+    if (match(s, /^:[A-Za-z_][A-Za-z_0-9]*\??/)) {
+        token = "parameter"
+        return RLENGTH
+    }
+    if (match(s, /^@[a-z][a-z0-9_]*@/)) {
+        token = "fragment"
+        return RLENGTH
+    }
+    token = (c == ";") ? "semicolon" : "other"
+    return 1
+}
+
+# A dollar quote, or a parameter number nobody may write.
+function scan_dollar(s,    tag, end) {
+    if (match(s, /^\$[0-9]+/)) {
+        token = "number"
+        return RLENGTH
+    }
+    if (!match(s, /^\$([A-Za-z_][A-Za-z_0-9]*)?\$/)) {
+        token = "other"
+        return 1
+    }
+    token = "quoted"
+    tag = substr(s, 1, RLENGTH)
+    end = index(substr(s, length(tag) + 1), tag)
+    return end ? end - 1 + 2 * length(tag) : 0
+}
+
+# Block comments nest.
+function block_length(s,    i, depth, two) {
+    depth = 1
+    for (i = 3; i < length(s) && depth > 0; i++) {
+        two = substr(s, i, 2)
+        if (two == "/*") {
+            depth++
+            i++
+        } else if (two == "*/") {
+            depth--
+            i++
+        }
+    }
+    return depth ? 0 : i - 1
+}
+
+# Drops comments and the last semicolon, puts fragments in.
+function clean(s,    out, n, part, line, ended) {
+    line = first + 1
+    while (s != "") {
+        n = scan(s)
+        part = substr(s, 1, n)
+        if (n == 0) {
+            fail(line, "a quoted text or comment of " kind " \"" name \
+                       "\" has no end")
+        }
+        if (token == "number") {
+            fail(line, "\"" part "\" in \"" name \
+                       "\"; give the parameter a name (:name)")
+        }
+        if (token == "fragment") {
+            out = out fragment(part, line)
+        } else if (part == "\n") {
+            sub(/[ \t\r\n]+$/, "", out)
+            out = out part
+        } else if (token != "comment" && token != "semicolon") {
+            out = out part
+        }
+        if (ended && token != "comment" && part !~ /^[ \t\r\n;]*$/) {
+            fail(line, "\"" name "\" holds more than one statement")
+        }
+        ended = ended || token == "semicolon"
+        line += gsub(/\n/, "\n", part)
+        s = substr(s, n + 1)
+    }
+    sub(/^[ \t\n]+/, "", out)
+    sub(/[ \t\n]+$/, "", out)
+    return out
+}
+
+function fragment(part, line,    word) {
+    word = substr(part, 2, length(part) - 2)
+    if (!(word in fragments)) {
+        fail(line, "there is no fragment \"" word "\" before \"" name "\"")
+    }
+    return fragments[word]
+}
+
+# Gives parameters their numbers and finds out whether the statement writes.
+function number_parameters(s,    out, n, part, word, last) {
+    params[count] = 0
+    while (s != "") {
+        n = scan(s)
+        part = substr(s, 1, n)
+        if (token == "parameter") {
+            word = substr(part, 2)
+            if (!((count, word) in place)) {
+                place[count, word] = ++params[count]
+                param[count, params[count]] = word
+            }
+            part = "$" place[count, word]
+        } else if (token == "word") {
+            word = toupper(part)
+            if (word ~ /^(INSERT|UPDATE|DELETE|MERGE)$/ \
+                || (word == "SHARE" && (last == "FOR" || last == "KEY"))) {
+                flag[count, "write"] = 1
+            }
+            last = word
+        }
+        out = out part
+        s = substr(s, n + 1)
+    }
+    texts[count] = out
+}
+
+# ---- writing ----------------------------------------------------------------
+
+function print_header(    i, guard) {
+    guard = "ALLOY_SQL_" toupper(noun) "_H"
+    print "/* Made by sql/embed.awk from " source "; change that file. */"
+    print "#ifndef " guard
+    print "#define " guard
+    print ""
+    print "#include \"alloy.h\""
+    print ""
+    for (i = 1; i <= count; i++) {
+        print "extern const alloy_statement_t sql_" names[i] ";"
+    }
+    print ""
+    print "/* All of the above, then NULL. */"
+    print "extern const alloy_statement_t *const sql_" noun "_statements[];"
+    print ""
+    print "#endif"
+}
+
+function print_source(    i) {
+    print "/* Made by sql/embed.awk from " source "; change that file. */"
+    print "#include \"sql/" noun ".h\""
+    for (i = 1; i <= count; i++) {
+        print_statement(i)
+    }
+    print ""
+    print "const alloy_statement_t *const sql_" noun "_statements[] = {"
+    for (i = 1; i <= count; i++) {
+        print "    &sql_" names[i] ","
+    }
+    print "    NULL"
+    print "};"
+}
+
+function print_statement(i,    j, n, parts) {
+    print ""
+    print "const alloy_statement_t sql_" names[i] " = {"
+    print "    .name = \"" names[i] "\","
+    print "    .mode = " mode[i] ","
+    print "    .flags = " flag_words(i) ","
+    print "    .nparams = " params[i] ","
+    printf "    .params = (const char *const[]){ "
+    for (j = 1; j <= params[i]; j++) {
+        printf "%s, ", c_string(param[i, j])
+    }
+    print "NULL },"
+    print "    .text ="
+    n = split(texts[i], parts, "\n")
+    for (j = 1; j <= n; j++) {
+        print "        " c_string(parts[j] (j < n ? "\n" : "")) \
+              (j < n ? "" : ",")
+    }
+    print "};"
+}
+
+function flag_words(i,    words) {
+    if ((i, "custom") in flag) {
+        words = words " | ALLOY_SQL_CUSTOM"
+    }
+    if ((i, "write") in flag) {
+        words = words " | ALLOY_SQL_WRITE"
+    }
+    if ((i, "slow") in flag) {
+        words = words " | ALLOY_SQL_SLOW"
+    }
+    return words == "" ? "0" : substr(words, 4)
+}
+
+function c_string(s) {
+    gsub(/\\/, "\\\\&", s)
+    gsub(/"/, "\\\"", s)
+    gsub(/\n/, "\\n", s)
+    gsub(/\t/, "\\t", s)
+    return "\"" s "\""
+}

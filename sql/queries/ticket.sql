@@ -1,0 +1,282 @@
+-- Tickets: the work itself, its lists and its moves.
+
+-- A ticket t with its project p and its status s.
+-- fragment: ticket_columns
+t.id, t.project_id, p.key || '-' || t.ticket_number AS key, t.ticket_number,
+       t.title, t.description, t.type, t.status, s.category, t.priority,
+       t.reporter_id, t.assignee_id, t.version, t.created_at, t.updated_at,
+       t.closed_at
+
+-- One look-up by primary key each: left to itself, the planner reads all the
+-- organization's projects and statuses for a page of tickets.
+-- fragment: ticket_joins
+CROSS JOIN LATERAL (
+    SELECT p.key FROM project p
+     WHERE p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
+     LIMIT 1) p
+ CROSS JOIN LATERAL (
+    SELECT s.category FROM workflow_status s
+     WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+       AND s.name = t.status
+     LIMIT 1) s
+
+-- fragment: ticket_target
+t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
+
+-- fragment: ticket_in_project
+p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
+
+-- References ------------------------------------------------------------------
+
+-- name: ticket_find_id :many
+SELECT t.id, t.org_id, t.project_id, p.key || '-' || t.ticket_number AS label,
+       1 AS rank
+  FROM unnest(:orgs::uuid[]) AS mine (org_id)
+  JOIN ticket t ON t.org_id = mine.org_id AND t.id = :ref
+  JOIN project p ON p.org_id = mine.org_id AND p.id = t.project_id
+ WHERE t.deleted_at IS NULL AND p.deleted_at IS NULL
+
+-- "WEB-5" in any letter case; whatever is no key finds nothing.
+-- name: ticket_find_name :many
+WITH wanted AS MATERIALIZED (
+    SELECT upper(split_part(:ref, '-', 1)) AS key,
+           CASE WHEN :ref::text ~ '^[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,17}$'
+                THEN split_part(:ref, '-', 2)::bigint END AS number
+)
+SELECT t.id, t.org_id, t.project_id, p.key || '-' || t.ticket_number AS label,
+       1 AS rank
+  FROM wanted
+ CROSS JOIN unnest(:orgs::uuid[]) AS mine (org_id)
+ CROSS JOIN LATERAL (
+    SELECT p.id, p.key FROM project p
+     WHERE p.org_id = mine.org_id AND p.key = wanted.key
+       AND p.deleted_at IS NULL
+     LIMIT 1) p
+  JOIN ticket t
+    ON t.org_id = mine.org_id AND t.project_id = p.id
+   AND t.ticket_number = wanted.number AND t.deleted_at IS NULL
+ LIMIT 20
+
+-- Making one ------------------------------------------------------------------
+
+-- The status asked for in the workflow of project p, or its first.
+-- fragment: ticket_first_status
+SELECT s.name, s.category
+          FROM workflow_status s
+         WHERE s.org_id = :org AND s.workflow_id = p.workflow_id
+           AND (:status::text IS NULL OR lower(s.name) = lower(:status))
+         ORDER BY s.name = :status DESC, s.position, s.name
+         LIMIT 1
+
+-- The counter's row is the last one to be locked and what the status is looked
+-- up by: a number is taken only together with its ticket, and no ticket enters
+-- a workflow its project has just left. Of a project that changed while the
+-- counter was waited for, the old state is seen below: it explains nothing.
+-- name: ticket_create :one
+WITH counted AS (
+    UPDATE project p SET ticket_counter = p.ticket_counter + 1
+     WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
+       AND NOT p.archived AND :reporter_id_words::text[] IS NULL
+       AND EXISTS (
+        @ticket_first_status@)
+    RETURNING p.id, p.workflow_id, p.ticket_counter
+), t AS (
+    INSERT INTO ticket (org_id, id, project_id, ticket_number, workflow_id,
+                        title, description, type, status, priority,
+                        reporter_id, assignee_id, closed_at)
+    SELECT :org, :new_ticket, p.id, p.ticket_counter, p.workflow_id, :title,
+           :description, :type, first.name, :priority, :reporter_id,
+           :assignee_id,
+           CASE WHEN first.category = 'done' THEN clock_timestamp() END
+      FROM counted p
+     CROSS JOIN LATERAL (
+        @ticket_first_status@) first
+    RETURNING *
+), said AS (
+    INSERT INTO comment (org_id, id, project_id, ticket_id, author_id, body,
+                         mentions)
+    SELECT :org, :new_comment, t.project_id, t.id, :me, :comment,
+           alloy.mentions(:org, :comment)
+      FROM t
+     WHERE :comment::text IS NOT NULL
+)
+SELECT @ticket_columns@,
+       CASE WHEN t.id IS NOT NULL THEN NULL
+            WHEN :reporter_id_words::text[] IS NOT NULL
+            THEN 'reporter_required'
+            WHEN p.archived THEN 'archived'
+            WHEN EXISTS (
+        @ticket_first_status@) THEN 'project_changed'
+            ELSE 'unknown_status' END AS _refusal,
+       CASE WHEN t.id IS NULL THEN (
+           SELECT string_agg(s.name, E'\n' ORDER BY s.position, s.name)
+             FROM workflow_status s
+            WHERE s.org_id = :org AND s.workflow_id = p.workflow_id)
+            END AS _allowed
+  FROM project p
+  LEFT JOIN t ON true
+  LEFT JOIN workflow_status s
+    ON s.org_id = :org AND s.workflow_id = t.workflow_id AND s.name = t.status
+ WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
+
+-- Reading ---------------------------------------------------------------------
+
+-- name: ticket_get :one
+SELECT @ticket_columns@
+  FROM ticket t
+ @ticket_joins@
+ WHERE @ticket_target@
+
+-- A bare coalesce counts as leaky, which keeps the whole comparison out of the
+-- index condition where a policy stands before it; a sub-select does not.
+-- fragment: ticket_page
+t.org_id = :org
+       AND t.project_id = (SELECT p.id FROM project p
+                            WHERE p.org_id = :org AND p.id = :project
+                              AND p.deleted_at IS NULL)
+       AND t.deleted_at IS NULL
+       AND (t.created_at, t.id)
+           < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
+              (SELECT coalesce(:after_id::uuid,
+                               'ffffffff-ffff-ffff-ffff-ffffffffffff')))
+
+-- fragment: ticket_newest
+ORDER BY t.created_at DESC, t.id DESC
+     LIMIT :limit
+
+-- name: ticket_list_all :page
+SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+  FROM (
+    SELECT * FROM ticket t
+     WHERE @ticket_page@
+     @ticket_newest@) t
+ @ticket_joins@
+ @ticket_newest@
+
+-- Statuses and categories are turned into the names tickets have, in the
+-- project's own spelling.
+-- name: ticket_list :page :custom
+SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+  FROM (
+    SELECT * FROM ticket t
+     WHERE @ticket_page@
+       AND ((:status::text[] IS NULL AND :category::text[] IS NULL)
+            OR t.status = ANY (ARRAY(
+               SELECT s.name FROM workflow_status s
+                WHERE s.org_id = :org
+                  AND s.workflow_id = (SELECT p.workflow_id FROM project p
+                                        WHERE p.org_id = :org
+                                          AND p.id = :project)
+                  AND (:status::text[] IS NULL
+                       OR lower(s.name) IN (SELECT lower(named)
+                                              FROM unnest(:status::text[])
+                                                   AS named))
+                  AND (:category::text[] IS NULL
+                       OR s.category = ANY (:category::text[])))))
+       AND (:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
+       AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
+       AND (:assignee_id::uuid[] IS NULL
+            OR t.assignee_id = ANY (:assignee_id::uuid[])
+            OR (:assignee_id_words::text[] IS NOT NULL
+                AND t.assignee_id IS NULL))
+       AND (:reporter_id::uuid[] IS NULL
+            OR t.reporter_id = ANY (:reporter_id::uuid[]))
+       AND (:created_after::timestamptz IS NULL
+            OR t.created_at > :created_after::timestamptz)
+       AND (:created_before::timestamptz IS NULL
+            OR t.created_at < :created_before::timestamptz)
+       AND (:updated_after::timestamptz IS NULL
+            OR t.updated_at > :updated_after::timestamptz)
+       AND (:updated_before::timestamptz IS NULL
+            OR t.updated_at < :updated_before::timestamptz)
+     @ticket_newest@) t
+ @ticket_joins@
+ @ticket_newest@
+
+-- Changing --------------------------------------------------------------------
+
+-- name: ticket_lock :exec
+SELECT t.id FROM ticket t
+ WHERE @ticket_target@
+   FOR NO KEY UPDATE
+
+-- What a move is decided from: where the ticket is, which status of its
+-- workflow was asked for (NULL: none has this name), which there are.
+-- name: ticket_move_read :one
+SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
+       (SELECT s.name FROM workflow_status s
+         WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+           AND lower(s.name) = lower(:status::text)
+         ORDER BY s.name = :status DESC, s.position
+         LIMIT 1) AS to_status,
+       (SELECT string_agg(s.name, E'\n' ORDER BY s.position, s.name)
+          FROM workflow_status s
+         WHERE s.org_id = :org AND s.workflow_id = t.workflow_id) AS statuses
+  FROM ticket t
+  JOIN project p ON @ticket_in_project@
+ WHERE @ticket_target@
+
+-- Leaving the category done opens a ticket again; moves within it don't.
+-- fragment: ticket_closed_at
+CASE WHEN :to_status::text IS NULL THEN t.closed_at
+                WHEN EXISTS (SELECT FROM workflow_status s
+                              WHERE s.org_id = :org
+                                AND s.workflow_id = t.workflow_id
+                                AND s.name = :to_status::text
+                                AND s.category = 'done')
+                THEN coalesce(t.closed_at, clock_timestamp()) END
+
+-- name: ticket_update :one
+WITH t AS (
+    UPDATE ticket t
+       SET title = CASE WHEN :title? THEN :title ELSE t.title END,
+           description = CASE WHEN :description? THEN :description
+               ELSE t.description END,
+           type = CASE WHEN :type? THEN :type ELSE t.type END,
+           priority = CASE WHEN :priority? THEN :priority ELSE t.priority END,
+           assignee_id = CASE WHEN :assignee_id? THEN :assignee_id
+               ELSE t.assignee_id END,
+           reporter_id = CASE WHEN :reporter_id? THEN :reporter_id
+               ELSE t.reporter_id END,
+           status = coalesce(:to_status::text, t.status),
+           closed_at = @ticket_closed_at@
+     WHERE @ticket_target@ AND t.version = :seen
+    RETURNING t.*
+)
+SELECT @ticket_columns@
+  FROM t
+ @ticket_joins@
+
+-- name: ticket_transition :one
+WITH t AS (
+    UPDATE ticket t
+       SET status = :to_status::text,
+           closed_at = @ticket_closed_at@
+     WHERE @ticket_target@ AND t.version = :seen
+    RETURNING t.*
+)
+SELECT @ticket_columns@
+  FROM t
+ @ticket_joins@
+
+-- A status is reached in one step from any other: no rules, no detours.
+-- name: ticket_transitions :one
+SELECT t.status AS current,
+       (SELECT json_agg(json_build_object(
+                   'name', s.name, 'category', s.category,
+                   'allowed', s.name <> t.status,
+                   'why', CASE WHEN s.name = t.status
+                          THEN 'The ticket is in this status already.' END,
+                   'path', CASE WHEN s.name = t.status THEN '{}'
+                           ELSE ARRAY[s.name] END)
+               ORDER BY s.position, s.name)
+          FROM workflow_status s
+         WHERE s.org_id = :org AND s.workflow_id = t.workflow_id) AS statuses
+  FROM ticket t
+  JOIN project p ON @ticket_in_project@
+ WHERE @ticket_target@
+
+-- name: ticket_delete :exec
+UPDATE ticket t SET deleted_at = clock_timestamp()
+  FROM project p
+ WHERE @ticket_in_project@ AND @ticket_target@

@@ -1,0 +1,390 @@
+# Every statement that is compiled in: it can be prepared by httpd's role, its
+# plan finds rows of tenants by an index that names the organization, and a page
+# reads and sorts no more than a page. Writing statements are planned, not run.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use AlloyTest;
+use AlloyTest::Statements;
+use JSON::PP ();
+use Test::More;
+
+my $LIMIT = 51;         # what the engine asks for to answer 50
+my $ORGS  = 3;          # organizations of the caller
+
+# What is not as it should be, and why it may be so: "statement: fault", where
+# the fault is the beginning of one of those below.
+my %EXCEPTION = (
+    'schema_versions: reads all of alloy.schema_migration' =>
+        'a few rows, of no tenant, looked at when a connection opens',
+    'schema_versions: reads all of alloy.schema_range' =>
+        'a few rows, of no tenant, looked at when a connection opens',
+);
+my %excused;
+
+my $server = AlloyTest->start(httpd => 0);
+my $admin  = $server->dbh('admin');
+my $app    = $server->dbh('app');
+
+# ---- data -------------------------------------------------------------------
+
+# 400 organizations, one of them large. Everything that has a date is spread
+# over the same year, so that one cursor is in the middle of every list.
+sub id {
+    my ($org, $kind, $number) = @_;
+    return sprintf '01900000-0000-7%03x-8%03x-%012x', $org, $kind, $number;
+}
+
+# {id org kind number} and {at number of} in SQL.
+sub fill {
+    my ($sql) = @_;
+    my $hex = sub { "lpad(to_hex($_[0]), $_[1], '0')" };
+    $sql =~ s/\{id (\S+) (\S+) (\S+)\}/"format('01900000-0000-7%s-8%s-%s', "
+        . join(', ', $hex->($1, 3), $hex->($2, 3), $hex->($3, 12))
+        . ')::uuid'/ge;
+    $sql =~ s/\{at (\S+) (\S+)\}/
+        "(timestamptz '2025-01-01' + interval '365 days' * $1 \/ $2)"/ge;
+    return $sql;
+}
+
+my @DATA = split /;\n/, fill(<<'END');
+SET session_replication_role = replica;
+INSERT INTO identity.user (id, email, email_folded, display_name)
+SELECT {id 0 1 n}, format('u%s@example.org', n), format('u%s@example.org', n),
+       'User ' || n FROM generate_series(1, 2000) n;
+INSERT INTO identity.principal (user_id) SELECT id FROM identity.user;
+INSERT INTO alloy.organization (org_id, name, slug, created_at)
+SELECT {id o 0 0}, 'Organization ' || o, 'o' || o, {at o 400}
+  FROM generate_series(1, 400) o;
+INSERT INTO alloy.membership (org_id, user_id, role, created_at, removed_at)
+SELECT {id o 0 0}, {id 0 1 n}, CASE WHEN n < 3 THEN 'Owner' ELSE 'Member' END,
+       {at n 2000}, CASE WHEN n % 10 = 9 THEN now() END
+  FROM generate_series(1, 400) o, generate_series(1, 2000) n
+ WHERE (o = 1 AND n <= 500) OR (n + 7 * o) % 400 < 5 OR (n = 1 AND o <= 3);
+INSERT INTO alloy.workflow (org_id, id, name, is_default)
+SELECT {id o 0 0}, {id o 2 w}, 'Workflow ' || w, w = 1
+  FROM generate_series(1, 400) o, generate_series(1, 2) w;
+INSERT INTO alloy.workflow_status (org_id, workflow_id, name, category, position)
+SELECT w.org_id, w.id, s.name, s.category, s.position
+  FROM alloy.workflow w, (VALUES ('Backlog', 'todo', 1),
+       ('In Progress', 'in_progress', 2), ('Review', 'in_progress', 3),
+       ('Done', 'done', 4)) AS s (name, category, position);
+INSERT INTO alloy.workflow_transition (org_id, workflow_id, from_status,
+                                       to_status, position)
+SELECT f.org_id, f.workflow_id, f.name, t.name, t.position
+  FROM alloy.workflow_status f JOIN alloy.workflow_status t
+    ON t.org_id = f.org_id AND t.workflow_id = f.workflow_id
+   AND t.name <> f.name;
+INSERT INTO alloy.project (org_id, id, key, name, workflow_id, ticket_counter,
+                           created_by, created_at)
+SELECT {id o 0 0}, {id o 3 p}, 'P' || p, 'Project ' || p, {id o 2 1}, 6000,
+       {id 0 1 1}, {at p 500}
+  FROM generate_series(1, 400) o, generate_series(1, 500) p
+ WHERE o = 1 OR p <= 3 OR p BETWEEN 249 AND 251;
+INSERT INTO alloy.project_member (org_id, project_id, user_id)
+SELECT m.org_id, p.id, m.user_id
+  FROM alloy.membership m JOIN alloy.project p ON p.org_id = m.org_id
+ WHERE right(p.id::text, 4) = '0001' OR right(m.user_id::text, 4) = '0001';
+INSERT INTO alloy.ticket (org_id, id, project_id, ticket_number, workflow_id,
+                          title, status, priority, type, reporter_id,
+                          assignee_id, created_at, due_date)
+SELECT {id o 0 0}, {id o 4 (p*65536+n)}, {id o 3 p}, n, {id o 2 1},
+       'Ticket ' || n,
+       (ARRAY['Backlog', 'In Progress', 'Review', 'Done'])[1 + n % 4],
+       (ARRAY['Critical', 'High', 'Medium', 'Low'])[1 + n % 4],
+       (ARRAY['Task', 'Bug', 'Story'])[1 + n % 3], {id 0 1 1},
+       CASE WHEN n % 3 = 0 THEN {id 0 1 (1+n%50)} END, {at n 6000},
+       CASE WHEN n % 5 = 0 THEN date '2025-06-01' END
+  FROM generate_series(1, 400) o, generate_series(1, 40) p,
+       generate_series(1, 6000) n
+ WHERE (o = 1 AND p = 1) OR (o = 1 AND n <= 100) OR (p <= 2 AND n <= 12);
+INSERT INTO alloy.comment (org_id, id, project_id, ticket_id, author_id, body,
+                           created_at)
+SELECT t.org_id, {id o 5 (t.ticket_number*65536+n)}, t.project_id, t.id,
+       {id 0 1 1}, 'Comment ' || n, {at n 500}
+  FROM generate_series(1, 400) o
+  JOIN alloy.ticket t ON t.org_id = {id o 0 0} AND t.project_id = {id o 3 1}
+ CROSS JOIN generate_series(1, 500) n
+ WHERE n <= 2 OR (o = 1 AND t.ticket_number = 1);
+INSERT INTO alloy.invite (org_id, id, email, role, created_by, expires_at,
+                          created_at, revoked_at)
+SELECT {id o 0 0}, {id o 6 n}, format('i%s@example.org', n), 'Member',
+       {id 0 1 1}, {at n 500}, {at n 500},
+       CASE WHEN n % 2 = 0 THEN now() END
+  FROM generate_series(1, 400) o, generate_series(1, 500) n
+ WHERE o = 1 OR n <= 5;
+INSERT INTO alloy.change (org_id, actor, entity_type, entity_id, project_id,
+                          version, operation)
+SELECT t.org_id, {id 0 1 1}, 'ticket', t.id, t.project_id, n, 'ticket_update'
+  FROM alloy.ticket t, generate_series(1, 1000) n
+ WHERE n = 1 OR (t.org_id = {id 1 0 0} AND t.project_id = {id 1 3 1}
+                 AND t.ticket_number = 1);
+INSERT INTO alloy.change (org_id, actor, entity_type, entity_id, project_id,
+                          parent_id, version, operation)
+SELECT c.org_id, {id 0 1 1}, 'comment', c.id, c.project_id, c.ticket_id, 1,
+       'comment_add'
+  FROM alloy.comment c;
+SET session_replication_role = origin;
+ANALYZE
+END
+$admin->do($_) for @DATA;
+if ($ENV{EXPERIMENT}) {
+  for my $r (@{$admin->selectall_arrayref(q{select polrelid::regclass::text, pg_get_expr(polqual,polrelid) from pg_policy where polname='tenant'})}) {
+    $admin->do("ALTER POLICY tenant ON $r->[0] USING (CASE WHEN $r->[1] THEN true ELSE false END)");
+  }
+}
+
+my ($middle) = $admin->selectrow_array(q{
+    SELECT (lpad(to_hex(max(seq) / 2), 32, '0'))::uuid FROM alloy.change});
+my %ORG = (1 => id(1, 0, 0), 2 => id(2, 0, 0), 3 => id(3, 0, 0));
+my $orgs = '{' . join(',', map { $ORG{$_} } 1 .. $ORGS) . '}';
+my %CALLER = (me => id(0, 1, 1), orgs => $orgs, all => "{$ORG{1}}",
+    projects => '{' . join(',', id(2, 3, 1), id(3, 3, 1)) . '}', call => '');
+
+# ---- parameters -------------------------------------------------------------
+
+# What a call of a member has in any case.
+my %GIVEN = (
+    me => $CALLER{me}, user => $CALLER{me}, org => $ORG{1}, orgs => $orgs,
+    admin_orgs => "{$ORG{1}}", owner_orgs => "{$ORG{1}}", limit => $LIMIT,
+    project => id(1, 3, 1), ticket => id(1, 4, 65536 + 1),
+    comment => id(1, 5, 65536 + 1), invite => id(1, 6, 1), seen => 1,
+    version => 1, all => $CALLER{all}, projects => $CALLER{projects},
+    call => '', timeout => '5000', plan => 'auto',
+);
+my %CURSOR = (after_at => '2025-07-02 12:00:00Z', after_id => $middle);
+
+# Plausible values for the rest: what is optional in one call is given in
+# another.
+my %FILTER = (
+    ref => id(1, 4, 65536 + 1), within => $ORG{1}, status => 'Backlog',
+    category => 'todo', priority => 'High', type => 'Bug',
+    created_after => '2025-02-01Z', created_before => '2025-11-01Z',
+    updated_after => '2020-01-01Z', updated_before => '2030-01-01Z',
+    assignee_id => id(0, 1, 1), reporter_id => id(0, 1, 1),
+);
+my %TYPICAL = (
+    uuid => $CALLER{me}, text => 'x', boolean => 'true', bytea => '\x00',
+    bigint => '1', integer => '1', smallint => '1', date => '2025-07-01',
+    'timestamp with time zone' => '2025-07-01Z', json => '{}', jsonb => '{}',
+    interval => '1 day',
+);
+
+sub typical {
+    my ($name, $type) = @_;
+    return $GIVEN{$name} if exists $GIVEN{$name};
+    my $array = $type =~ s/\[\]$//;
+    my $value = $FILTER{$name};
+    $value = undef if defined $value && $type eq 'uuid' && $value !~ /^0190/;
+    $value //= $TYPICAL{$type}
+        // die "no typical value for :$name of type $type; add one\n";
+    return $array ? qq({"$value"}) : $value;
+}
+
+# The three typical sets: nothing optional, everything, everything further on.
+my %SET = (
+    'first page' => sub { $GIVEN{ $_[0] } },
+    'next page'  => sub { $GIVEN{ $_[0] } // $CURSOR{ $_[0] } },
+    'filtered'   => sub { $CURSOR{ $_[0] } // typical(@_) },
+);
+
+# The values of one set in the statement's order; "name?" follows the name.
+sub values_of {
+    my ($statement, $set) = @_;
+    my @types = @{ $statement->{types} };
+    return map {
+        my $type = shift @types;
+        /^(.*)\?$/ ? ($set eq 'filtered' ? 'true' : 'false')
+            : $SET{$set}->($_, $type);
+    } @{ $statement->{params} };
+}
+
+# ---- preparing --------------------------------------------------------------
+
+my @statements = AlloyTest::Statements->all;
+cmp_ok(scalar @statements, '>=', 60, 'there are statements to look at');
+
+# Types of what the engine fills by itself; an input's types are its own.
+my %TYPE = (
+    me => 'uuid', org => 'uuid', orgs => 'uuid[]', admin_orgs => 'uuid[]',
+    owner_orgs => 'uuid[]', limit => 'bigint', after_id => 'uuid',
+    after_at => 'timestamp with time zone', change_id => 'uuid',
+    operation => 'text', my_session => 'uuid', my_key => 'uuid',
+    ids => 'uuid[]', within => 'uuid', client_name => 'text', address => 'text',
+);
+
+sub type_wanted {
+    my ($statement, $name) = @_;
+    # What comes before every transaction passes settings on as texts.
+    return if $statement->{noun} eq 'engine';
+    return $TYPE{$name} if $TYPE{$name};
+    return 'boolean' if $name =~ /\?$/;
+    return 'text[]' if $name =~ /_words$/;
+    return 'uuid' if $name =~ /^new_/;
+    return;
+}
+
+# Faults of a statement as sentences that begin with what %EXCEPTION names.
+sub prepare {
+    my ($statement) = @_;
+    eval {
+        $app->do("PREPARE $statement->{name} AS $statement->{text}", undef);
+        1;
+    } or return "can't be prepared: " . $app->errstr;
+    my ($types) = $app->selectrow_array(
+        'SELECT parameter_types::text[] FROM pg_prepared_statements '
+            . 'WHERE name = ?', undef, $statement->{name});
+    $statement->{types} = $types;
+    my @names = @{ $statement->{params} };
+    return 'has another number of parameters than its text'
+        if @$types != @names;
+    return map {
+        my $wanted = type_wanted($statement, $names[$_]);
+        $wanted && $types->[$_] ne $wanted
+            ? ":$names[$_] is $types->[$_] instead of $wanted" : ();
+    } 0 .. $#names;
+}
+
+# ---- plans ------------------------------------------------------------------
+
+my %TENANT = map { $_ => 1 } @{ $admin->selectcol_arrayref(q{
+    SELECT n.nspname || '.' || c.relname
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id'
+     WHERE c.relkind = 'r' AND n.nspname NOT IN ('identity')
+       AND n.nspname !~ '^pg_'}) };
+my %INDEX = map { $_->[0] => $_->[1] } @{ $admin->selectall_arrayref(q{
+    SELECT i.indexrelid::regclass::name, n.nspname || '.' || c.relname
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace}) };
+
+# The plan as alloy_app, inside a call of the member above.
+sub plan_of {
+    my ($statement, $set, $mode, $run) = @_;
+    my $values = join ', ',
+        map { defined $_ ? $app->quote($_) : 'NULL' } values_of($statement, $set);
+    my $options = $run ? ', ANALYZE, TIMING off' : '';
+    $app->begin_work;
+    my $plan = eval {
+        $app->do("SET LOCAL plan_cache_mode = force_${mode}_plan");
+        $app->do('SELECT set_config(?, ?, true)', undef, "alloy.$_",
+            $CALLER{$_}) for sort keys %CALLER;
+        my ($text) = $app->selectrow_array(
+            "EXPLAIN (FORMAT JSON, VERBOSE$options) EXECUTE $statement->{name}"
+                . ($values eq '' ? '' : " ($values)"));
+        JSON::PP->new->decode($text)->[0]{Plan};
+    };
+    my $fault = $@;
+    $app->rollback;
+    die "$statement->{name}, $set: $fault" unless $plan;
+    if ($ENV{ALLOY_TEST_STATEMENT}) {
+        diag("$set: ", JSON::PP->new->pretty->canonical->encode($plan));
+    }
+    return $plan;
+}
+
+sub walk {
+    my ($node, $visit) = @_;
+    $visit->($node);
+    walk($_, $visit) for @{ $node->{Plans} || [] };
+    return;
+}
+
+# A scan of a tenant's table goes by an index that names one organization. The
+# look at who is a colleague is the policy's own, bounded by the caller's
+# organizations and the person's id.
+sub scan_faults {
+    my ($node) = @_;
+    my $type = $node->{'Node Type'};
+    if ($type eq 'Seq Scan') {
+        return "reads all of $node->{Schema}.$node->{'Relation Name'}";
+    }
+    return unless $type =~ /^(?:Index|Index Only|Bitmap Index) Scan$/;
+    my $table = $INDEX{ $node->{'Index Name'} } // '';
+    return unless $TENANT{$table};
+    my $condition = $node->{'Index Cond'} // 'nothing';
+    return if $condition =~ /\borg_id = (?!ANY\b)/;
+    return if $table eq 'alloy.membership' && $node->{'Subplan Name'}
+        && $condition =~ /\borg_id = ANY.*\buser_id = "?user/;
+    return "finds rows of $table by $condition, not by one org_id";
+}
+
+sub plan_faults {
+    my ($plan) = @_;
+    my %faults;
+    walk($plan, sub { $faults{$_} = 1 for scan_faults($_[0]) });
+    return sort keys %faults;
+}
+
+# Rows a node gave back and threw away, all of its runs together.
+sub rows_seen {
+    my ($node) = @_;
+    my $rows = $node->{'Actual Rows'};
+    $rows += $node->{$_} // 0 for 'Rows Removed by Filter',
+        'Rows Removed by Index Recheck';
+    return $rows * $node->{'Actual Loops'};
+}
+
+# A page costs what a page holds, wherever it is in the list: the keyset is part
+# of the index condition, and nothing longer is sorted. With a filter given, rows
+# are passed over until enough fit.
+sub page_faults {
+    my ($statement, $set, $mode) = @_;
+    my $plan = plan_of($statement, $set, $mode, 'run');
+    my $most = $LIMIT * $ORGS;
+    my %faults;
+    walk($plan, sub {
+        my ($node) = @_;
+        if ($node->{'Node Type'} =~ /Sort$/) {
+            my $rows = 0;
+            $rows += rows_seen($_) for @{ $node->{Plans} };
+            $faults{"sorts $rows rows, $set"} = 1 if $rows > $most;
+        } elsif ($node->{'Relation Name'} && $set ne 'filtered') {
+            my $rows = rows_seen($node);
+            $faults{"reads $rows rows of $node->{'Relation Name'}, $set"} = 1
+                if $rows > 2 * $most;
+        }
+    });
+    return sort keys %faults;
+}
+
+# :custom statements are planned anew for every call.
+sub all_faults {
+    my ($statement) = @_;
+    my @faults = prepare($statement);
+    return @faults if grep {/^can't be prepared/} @faults;
+    my $mode = $statement->{custom} ? 'custom' : 'generic';
+    my @sets = $statement->{custom} ? sort keys %SET : 'filtered';
+    push @faults, map { plan_faults(plan_of($statement, $_, $mode)) } @sets;
+    if ($statement->{mode} eq 'page') {
+        push @faults, 'is a :page and writes' if $statement->{write};
+        push @faults, map { page_faults($statement, $_, $mode) }
+            sort keys %SET;
+    }
+    my %seen;
+    return grep { !$seen{$_}++ } @faults;
+}
+
+sub is_excused {
+    my ($statement, $fault) = @_;
+    for my $known (keys %EXCEPTION) {
+        return $excused{$known} = 1
+            if index("$statement->{name}: $fault", $known) == 0;
+    }
+    return 0;
+}
+
+if (my $only = $ENV{ALLOY_TEST_STATEMENT}) {
+    @statements = grep { $_->{name} eq $only } @statements;
+}
+for my $statement (@statements) {
+    my @faults = grep { !is_excused($statement, $_) } all_faults($statement);
+    ok(!@faults, "$statement->{name} ($statement->{file})");
+    diag("  it $_") for @faults;
+}
+is_deeply([grep { !$excused{$_} } sort keys %EXCEPTION], [],
+    'each exception is still needed');
+
+done_testing;
