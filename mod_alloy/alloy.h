@@ -523,6 +523,8 @@ struct alloy_operation_t {
     const char *location;       /* "/tickets/{id}": from the answer's keys */
     const char *own_note;       /* who else may: "the author", for the 403 */
     const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
+    const char *document;       /* media type of the document run answers by
+                                 * alloy_answer_document(), or NULL */
 };
 
 #define ALLOY_OPERATIONS_END { .id = NULL }

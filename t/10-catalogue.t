@@ -72,6 +72,7 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     policy alloy.membership r
     policy alloy.organization r
     policy alloy.project r
+    policy alloy.project_member d
     policy alloy.project_member r
     policy identity.user *
 END

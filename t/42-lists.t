@@ -225,20 +225,25 @@ subtest 'who may' => sub {
 
 # ---- plans ------------------------------------------------------------------
 
-# The statements as the server sends them, behind the fence, on a project that
-# is worth an index.
+# The statements as the server sends them, behind the fence, on one of ten
+# projects of 4,000 tickets.
 subtest 'plans' => sub {
     my $admin = $server->dbh('admin');
+    my @projects = ($web->{id}, map { $server->project($ada,
+        org_id => $org->{id}, key => "BULK$_")->{id} } 1 .. 9);
+    $admin->begin_work;
+    $admin->do('SET LOCAL session_replication_role = replica');  # no log
     $admin->do(q{INSERT INTO alloy.ticket (org_id, id, project_id,
         ticket_number, workflow_id, title, status, reporter_id, created_at)
         SELECT p.org_id, alloy.new_id(p.org_id), p.id, 100000 + i,
         p.workflow_id, 'Bulk ' || i, 'Done', p.created_by,
         now() - i * interval '1 minute'
-        FROM alloy.project p, generate_series(1, 20000) i
-        WHERE p.id = ?}, undef, $web->{id});
+        FROM alloy.project p, generate_series(1, 4000) i
+        WHERE p.id = ANY (?)}, undef, \@projects);
+    $admin->commit;
     $admin->do('ANALYZE alloy.ticket');
     my ($id, $at) = $admin->selectrow_array(q{SELECT id, created_at
-        FROM alloy.ticket WHERE project_id = ? AND ticket_number = 110000},
+        FROM alloy.ticket WHERE project_id = ? AND ticket_number = 102000},
         undef, $web->{id});
     my %value = (org => $org->{id}, project => $web->{id}, ticket => $id,
         after_at => $at, after_id => $id, limit => 51);

@@ -234,7 +234,7 @@ START_TEST(rows_are_written_in_the_order_of_the_shape)
         "\"big\":-9223372036854775808,\"points\":2.5,\"done\":true,"
         "\"due\":\"2026-04-14\",\"at\":\"2000-01-01T00:00:00.000001Z\","
         "\"names\":[\"a,b\",null,\"\"],\"ids\":[\"" ID_TEXT "\"],"
-        "\"json\":{\"a\" : 1},\"binary\":[1, 2],\"closed_at\":null,"
+        "\"json\":{\"a\":1},\"binary\":[1,2],\"closed_at\":null,"
         "\"nothing\":null},"
         "{\"title\":\"a \\\"b\\\" \xc3\xa9\",\"points\":2.5,\"nothing\":null},"
         "{}]");

@@ -118,7 +118,7 @@ static alloy_problem_t *run_openapi(alloy_call_t *call)
 {
     const alloy_engine_t *engine = call->engine;
 
-    answer_text(call, "application/json",
+    answer_text(call, call->op->row->document,
                 alloy_openapi_write(engine->registry, alloy_url(call, ""),
                                     engine->config->version, call->pool));
     return NULL;
@@ -286,6 +286,7 @@ const alloy_operation_t alloy_about_operations[] = {
         .role = ALLOY_PUBLIC,
         .flags = ALLOY_ROOT,
         .run = run_openapi,
+        .document = "application/json",
     },
     {
         .id = "docs",
@@ -295,6 +296,7 @@ const alloy_operation_t alloy_about_operations[] = {
         .summary = "Describes this API as a page for people.",
         .role = ALLOY_PUBLIC,
         .run = run_docs,
+        .document = "text/html",
     },
     {
         .id = "problem_list",

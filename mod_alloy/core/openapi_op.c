@@ -97,6 +97,15 @@ static void content_write(alloy_out_t *out, const alloy_op_t *op)
     alloy_out_end(out);
 }
 
+static void document_write(alloy_out_t *out, const char *type)
+{
+    alloy_out_key(out, "content");
+    alloy_out_begin(out, '{');
+    alloy_out_key(out, type);
+    alloy_out_json(out, "{}");
+    alloy_out_end(out);
+}
+
 static const char *answer_help(const alloy_op_t *op, int status)
 {
     if (!op->answer) {
@@ -121,6 +130,9 @@ static void answer_write(alloy_out_t *out, const alloy_op_t *op, int status)
     answer_headers_write(out, op, status);
     if (op->answer) {
         content_write(out, op);
+    }
+    else if (op->row->document) {
+        document_write(out, op->row->document);
     }
     alloy_out_end(out);
 }

@@ -17,7 +17,9 @@ set_config('alloy.me', CASE WHEN v.ok THEN (:user::uuid)::text ELSE '' END,
            true),
 set_config('alloy.orgs', CASE WHEN v.ok THEN :orgs ELSE '' END, true),
 set_config('alloy.all', CASE WHEN v.ok THEN :all ELSE '' END, true),
-set_config('alloy.projects', CASE WHEN v.ok THEN :projects ELSE '' END, true),
+set_config('alloy.projects', CASE WHEN v.ok THEN :projects ELSE '' END, true)
+
+-- fragment: limit
 set_config('statement_timeout', :timeout, true)
 
 -- fragment: call
@@ -26,17 +28,19 @@ set_config('alloy.call', :call, true)
 -- fragment: custom
 set_config('plan_cache_mode', 'force_custom_plan', true)
 
+-- Short reads go without a limit of their own, since setting one costs a tenth
+-- of such a read: the role's default ends them at last.
 -- name: enter :one
 SELECT @settings@ FROM @verified@;
 
 -- name: enter_custom :one
-SELECT @settings@, @custom@ FROM @verified@;
+SELECT @settings@, @limit@, @custom@ FROM @verified@;
 
 -- name: enter_call :one
-SELECT @settings@, @call@ FROM @verified@;
+SELECT @settings@, @limit@, @call@ FROM @verified@;
 
 -- name: enter_call_custom :one
-SELECT @settings@, @call@, @custom@ FROM @verified@;
+SELECT @settings@, @limit@, @call@, @custom@ FROM @verified@;
 
 -- Nobody in particular: registering, signing in, the engine's own look-ups.
 -- name: enter_public :one

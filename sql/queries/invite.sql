@@ -47,8 +47,9 @@ SELECT i.*, i.created_at AS _at, i.id AS _id
   FROM (SELECT @invite_columns@ FROM invite i WHERE i.org_id = :org) i
  WHERE (:status::text IS NULL OR i.status = :status::text)
    AND (i.created_at, i.id)
-       < (coalesce(:after_at::timestamptz, 'infinity'),
-          coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+       < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
+          (SELECT coalesce(:after_id::uuid,
+                           'ffffffff-ffff-ffff-ffff-ffffffffffff')))
  ORDER BY i.created_at DESC, i.id DESC
  LIMIT :limit
 

@@ -52,8 +52,9 @@ SELECT @member_columns@, m.created_at AS _at, m.user_id AS _id
  WHERE m.org_id = :org
    AND (m.removed_at IS NOT NULL) = coalesce(:removed::boolean, false)
    AND (m.created_at, m.user_id)
-       < (coalesce(:after_at::timestamptz, 'infinity'),
-          coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+       < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
+          (SELECT coalesce(:after_id::uuid,
+                           'ffffffff-ffff-ffff-ffff-ffffffffffff')))
  ORDER BY m.created_at DESC, m.user_id DESC
  LIMIT :limit
 

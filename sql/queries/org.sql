@@ -39,8 +39,9 @@ SELECT @org_columns@, o.created_at AS _at, o.org_id AS _id
   JOIN organization o ON o.org_id = mine.org_id
  WHERE o.deleted_at IS NULL
    AND (o.created_at, o.org_id)
-       < (coalesce(:after_at::timestamptz, 'infinity'),
-          coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+       < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
+          (SELECT coalesce(:after_id::uuid,
+                           'ffffffff-ffff-ffff-ffff-ffffffffffff')))
  ORDER BY o.created_at DESC, o.org_id DESC
  LIMIT :limit
 
