@@ -11,7 +11,7 @@
 #include "docs.h"
 #include "openapi.h"
 
-#define NOUN "about"
+#define NOUN "server"
 
 /* ---- addresses ------------------------------------------------------------- */
 

@@ -300,7 +300,8 @@ static const char *role_help(const alloy_op_t *op, apr_pool_t *pool)
 /* Roles from Admin on have one scope for all nouns. */
 static const char *scope_help(const alloy_op_t *op, apr_pool_t *pool)
 {
-    if (!alloy_openapi_has_caller(op)) {
+    if (!alloy_openapi_has_caller(op)
+        || (op->row->flags & ALLOY_ANY_SCOPE)) {
         return "";
     }
     if (op->row->role >= ALLOY_ADMIN) {

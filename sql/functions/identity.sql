@@ -707,7 +707,8 @@ CREATE OR REPLACE FUNCTION definer.my_session_end(session uuid, address text,
     SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE identity.session SET ended_at = clock_timestamp()
-     WHERE id = session AND user_id = definer.me() AND ended_at IS NULL;
+     WHERE id = my_session_end.session AND user_id = definer.me()
+       AND ended_at IS NULL;
     IF FOUND THEN
         PERFORM definer.note(definer.me(), 'session_ended', address, client,
                              jsonb_build_object('session_id', session));
