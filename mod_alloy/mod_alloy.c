@@ -162,6 +162,7 @@ static void register_hooks(apr_pool_t *pool)
     alloy_http_hooks();
     alloy_error_hooks();
     alloy_status_hooks();
+    alloy_keepalive_hooks();
 }
 
 module alloy_module = {

@@ -34,8 +34,15 @@ typedef enum {
     ALLOY_SET_HASHERS,
     ALLOY_SET_THROTTLE,
     ALLOY_SET_ROOT_PATHS,
+    ALLOY_SET_KEEPALIVE_WAIT,
     ALLOY_SETTINGS
 } alloy_setting_e;
+
+/** Of a child process: connections whose thread stays with them. */
+typedef struct {
+    volatile apr_uint32_t staying;
+    int most_staying;
+} alloy_child_t;
 
 /**
  * Of a (virtual) host.  Lives in pconf; a host without a directive of ours
@@ -53,6 +60,7 @@ typedef struct {
     alloy_config_t config;
     const alloy_registry_t *registry;
     alloy_engine_t *engine; /* this child's; NULL: could not be made */
+    alloy_child_t *child;   /* this child's, for all hosts the same one */
 } alloy_server_t;
 
 /** Of a <Location>. */
@@ -88,6 +96,9 @@ alloy_server_t *alloy_config_of(const server_rec *server);
 void alloy_http_hooks(void);
 void alloy_error_hooks(void);
 void alloy_status_hooks(void);
+
+/* mod_alloy_keepalive.c */
+void alloy_keepalive_hooks(void);
 
 /** Is URI the path PREFIX or below it? */
 int alloy_http_below(const char *uri, const char *prefix);

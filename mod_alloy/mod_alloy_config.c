@@ -38,6 +38,7 @@ static const rule_t rules[ALLOY_SETTINGS] = {
     [ALLOY_SET_HASHERS] = { 1, 1024, 0, "passwords at once" },
     [ALLOY_SET_THROTTLE] = { 0, 1, 1, NULL },
     [ALLOY_SET_ROOT_PATHS] = { 0, 1, 0, NULL },
+    [ALLOY_SET_KEEPALIVE_WAIT] = { 0, 1000, 5, "milliseconds" },
 };
 
 alloy_server_t *alloy_config_of(const server_rec *server)
@@ -502,6 +503,8 @@ const char *alloy_config_settle(const server_rec *server,
     config->throttle = (int)setting(own, ALLOY_SET_THROTTLE);
     config->version = ALLOY_VERSION;
     own->settings[ALLOY_SET_ROOT_PATHS] = setting(own, ALLOY_SET_ROOT_PATHS);
+    own->settings[ALLOY_SET_KEEPALIVE_WAIT] =
+        setting(own, ALLOY_SET_KEEPALIVE_WAIT);
     own->registry = registry;
     return settle_keys(own, pool, scratch);
 }
@@ -521,6 +524,9 @@ const command_rec alloy_config_directives[] = {
                    RSRC_CONF, "milliseconds a read, and a write, may take"),
     AP_INIT_TAKE12("AlloyDatabaseWait", set_times, RULE(READ_WAIT), RSRC_CONF,
                    "milliseconds a read, and a write, wait for a connection"),
+    AP_INIT_TAKE1("AlloyKeepAliveWait", set_number, RULE(KEEPALIVE_WAIT),
+                  RSRC_CONF,
+                  "milliseconds a thread waits for its client's next request"),
     AP_INIT_FLAG("AlloyDatabasePrepare", set_switch, RULE(PREPARE), RSRC_CONF,
                  "off: no prepared statements, for connection poolers"),
     AP_INIT_TAKE1("AlloyTokenKey", add_key_file, NULL, RSRC_CONF,
