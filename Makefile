@@ -27,7 +27,9 @@ PACKAGES      = apache2-bin apache2-dev libaprutil1-dbd-pgsql postgresql-15 \
 TEST_PACKAGES = check perl libdbd-pg-perl clang
 LINT_PACKAGES = $(TEST_PACKAGES) clang-tidy clang-format cppcheck shellcheck \
                 valgrind
-check test asan bench: PACKAGES += $(TEST_PACKAGES)
+BENCH_PACKAGES = $(TEST_PACKAGES) wrk
+check test asan: PACKAGES += $(TEST_PACKAGES)
+bench: PACKAGES += $(BENCH_PACKAGES)
 lint format format-check valgrind: PACKAGES += $(LINT_PACKAGES)
 
 # ---- flags ------------------------------------------------------------------
@@ -167,6 +169,7 @@ valgrind:
 	  --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9" \
 	  ALLOY_TEST_WRAP="valgrind --quiet --error-exitcode=9"
 
+# In its own time: everything else on the machine spoils the figures.
 bench: all
 	@t/bench/run
 

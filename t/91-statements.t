@@ -15,14 +15,11 @@ my $ORGS  = 3;          # organizations of the caller
 
 # What is not as it should be, and why it may be so: "statement: fault", where
 # the fault is the beginning of one of those below.
-my $PEOPLE = 'the people of one organization; under a policy no index finds a '
-    . 'person by a part of his name or by a function of his address';
 my %EXCEPTION = (
     'schema_versions: reads all of alloy.schema_' =>
         'a few rows, of no tenant, looked at when a connection opens',
-    'user_find_name: reads' => $PEOPLE,
-    'person_find_email: reads' => $PEOPLE,
-    'invite_create: reads all rows of alloy.membership' => $PEOPLE,
+    'user_find_name: reads' =>
+        'the people of one organization; under a policy no index finds a prefix',
     'member_set_role: reads all rows of alloy.membership' =>
         'looks for another Owner among the people of one organization',
     'member_remove: reads all rows of alloy.membership' =>
@@ -116,17 +113,18 @@ SELECT {id o 0 0}, {id o 4 (p*65536+n)}, {id o 3 p}, n, {id o 2 1},
        (ARRAY['Task', 'Bug', 'Story'])[1 + n % 3], {id 0 1 1},
        CASE WHEN n % 3 = 0 THEN {id 0 1 (1+n%50)} END, {at n 6000},
        CASE WHEN n % 5 = 0 THEN date '2025-06-01' END
-  FROM generate_series(1, 400) o, generate_series(1, 40) p,
-       generate_series(1, 6000) n
- WHERE (o = 1 AND p = 1) OR (o = 1 AND n <= 100) OR (p <= 2 AND n <= 12);
+  FROM (SELECT 1 AS o, 1 AS p, 6000 AS most
+        UNION ALL SELECT 1, p, 100 FROM generate_series(2, 40) p
+        UNION ALL SELECT o, p, 12 FROM generate_series(2, 400) o,
+                                       generate_series(1, 2) p) made
+ CROSS JOIN generate_series(1, most) n;
 INSERT INTO alloy.comment (org_id, id, project_id, ticket_id, author_id, body,
                            created_at)
-SELECT t.org_id, {id o 5 (t.ticket_number*65536+n)}, t.project_id, t.id,
+SELECT t.org_id, alloy.new_id(t.org_id), t.project_id, t.id,
        {id 0 1 1}, 'Comment ' || n, {at n 500}
-  FROM generate_series(1, 400) o
-  JOIN alloy.ticket t ON t.org_id = {id o 0 0} AND t.project_id = {id o 3 1}
- CROSS JOIN generate_series(1, 500) n
- WHERE n <= 2 OR (o = 1 AND t.ticket_number = 1);
+  FROM alloy.ticket t
+ CROSS JOIN generate_series(1, CASE WHEN t.id = {id 1 4 65537} THEN 500
+                                    ELSE 1 END) n;
 INSERT INTO alloy.invite (org_id, id, email, role, created_by, expires_at,
                           created_at, revoked_at)
 SELECT {id o 0 0}, {id o 6 n}, format('i%s@example.org', n), 'Member',
@@ -137,9 +135,9 @@ SELECT {id o 0 0}, {id o 6 n}, format('i%s@example.org', n), 'Member',
 INSERT INTO alloy.change (org_id, actor, entity_type, entity_id, project_id,
                           version, operation)
 SELECT t.org_id, {id 0 1 1}, 'ticket', t.id, t.project_id, n, 'ticket_update'
-  FROM alloy.ticket t, generate_series(1, 1000) n
- WHERE n = 1 OR (t.org_id = {id 1 0 0} AND t.project_id = {id 1 3 1}
-                 AND t.ticket_number = 1);
+  FROM alloy.ticket t
+ CROSS JOIN generate_series(1, CASE WHEN t.id = {id 1 4 65537} THEN 1000
+                                    ELSE 1 END) n;
 INSERT INTO alloy.change (org_id, actor, entity_type, entity_id, project_id,
                           parent_id, version, operation)
 SELECT c.org_id, {id 0 1 1}, 'comment', c.id, c.project_id, c.ticket_id, 1,
@@ -164,7 +162,7 @@ my %GIVEN = (
     me => $CALLER{me}, user => $CALLER{me}, org => $ORG{1}, orgs => $orgs,
     admin_orgs => "{$ORG{1}}", owner_orgs => "{$ORG{1}}", limit => $LIMIT,
     project => id(1, 3, 1), ticket => id(1, 4, 65536 + 1),
-    comment => id(1, 5, 65536 + 1), invite => id(1, 6, 1), seen => 1,
+    comment => id(1, 5, 1), invite => id(1, 6, 1), seen => 1,
     version => 1, all => $CALLER{all}, projects => $CALLER{projects},
     call => '', timeout => '5000', plan => 'auto',
 );
@@ -412,15 +410,15 @@ sub is_excused {
     return scalar @known;
 }
 
-if (my $only = $ENV{ALLOY_TEST_STATEMENT}) {
-    @statements = grep { $_->{name} eq $only } @statements;
-}
+# One alone, with its plans: ALLOY_TEST_STATEMENT=ticket_list prove ...
+my $only = $ENV{ALLOY_TEST_STATEMENT};
+@statements = grep { !$only || $_->{name} eq $only } @statements;
 for my $statement (@statements) {
     my @faults = grep { !is_excused($statement, $_) } all_faults($statement);
     ok(!@faults, "$statement->{name} ($statement->{file})");
     diag("  it $_") for @faults;
 }
-is_deeply([grep { !$excused{$_} } sort keys %EXCEPTION], [],
+is_deeply([grep { !$only && !$excused{$_} } sort keys %EXCEPTION], [],
     'each exception is still needed');
 
 done_testing;

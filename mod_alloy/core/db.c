@@ -15,15 +15,6 @@ static apr_status_t stop(void *baton)
     return APR_SUCCESS;
 }
 
-/* The server gives up a little before we do. */
-static const char *timeout(apr_interval_time_t deadline, apr_pool_t *pool)
-{
-    apr_int64_t milliseconds = apr_time_as_msec(deadline) * 9 / 10;
-
-    return apr_psprintf(pool, "%" APR_INT64_T_FMT,
-                        milliseconds > 0 ? milliseconds : 1);
-}
-
 static alloy_db_t *copy_config(const alloy_db_config_t *config,
                                apr_pool_t *memory)
 {
@@ -35,9 +26,9 @@ static alloy_db_t *copy_config(const alloy_db_config_t *config,
     if (db->config.connections < 1) {
         db->config.connections = 1;
     }
-    db->read_timeout = timeout(config->read_deadline, memory);
-    db->write_timeout = timeout(config->write_deadline, memory);
-    db->slow_timeout = timeout(ALLOY_FLIGHT_SLOW, memory);
+    db->read_timeout = alloy_flight_timeout(config->read_deadline, memory);
+    db->write_timeout = alloy_flight_timeout(config->write_deadline, memory);
+    db->slow_timeout = alloy_flight_timeout(ALLOY_FLIGHT_SLOW, memory);
     return db;
 }
 

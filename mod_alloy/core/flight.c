@@ -18,6 +18,14 @@
 
 /* ---- settings -------------------------------------------------------------- */
 
+const char *alloy_flight_timeout(apr_interval_time_t left, apr_pool_t *pool)
+{
+    apr_int64_t milliseconds = apr_time_as_msec(left) * 9 / 10;
+
+    return apr_psprintf(pool, "%" APR_INT64_T_FMT,
+                        milliseconds > 0 ? milliseconds : 1);
+}
+
 /* All that an enter statement may ask for, found by its parameters' names. */
 typedef struct {
     alloy_enter_t given;
@@ -204,6 +212,9 @@ alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
     memset(flight, 0, sizeof(*flight));
     flight->db = db;
     flight->flags = flags;
+    flight->use = flags & ALLOY_SQL_SLOW ? ALLOY_USE_SLOW
+                  : writes               ? ALLOY_USE_WRITE
+                                         : ALLOY_USE_READ;
     flight->wait = writes ? config->write_wait : config->read_wait;
     flight->exchange.steps = steps;
     flight->exchange.count = count;
@@ -222,9 +233,26 @@ static apr_status_t take_connection(alloy_connection_t **pconnection,
     if (until > flight->exchange.deadline) {
         until = flight->exchange.deadline;
     }
-    return alloy_pool_take(pconnection, flight->db->pool,
-                           (flight->flags & ALLOY_SQL_SLOW) != 0, until,
+    return alloy_pool_take(pconnection, flight->db->pool, flight->use, until,
                            flight->exchange.pool);
+}
+
+/* Waiting and earlier tries have used some of the time. The server must still
+ * give up before we do, or a refusal would become an unknown outcome. */
+static void shorten_limit(const alloy_flight_t *flight)
+{
+    const alloy_exchange_t *exchange = &flight->exchange;
+    const alloy_step_t *enter = &exchange->steps[flight->enter];
+    const char **values = (const char **)enter->values; /* fill_step's */
+    int i;
+
+    for (i = 0; i < enter->statement->nparams; i++) {
+        if (!strcmp(enter->statement->params[i], "timeout")) {
+            values[i] = alloy_flight_timeout(exchange->deadline
+                                                 - alloy_pool_now(),
+                                             exchange->pool);
+        }
+    }
 }
 
 static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
@@ -239,6 +267,7 @@ static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
     if (take_connection(&connection, flight) != APR_SUCCESS) {
         return ALLOY_DB_NOT_STARTED;
     }
+    shorten_limit(flight);
     end = alloy_exchange_run(exchange, connection);
     outcome = read_end(flight, end);
     *again = is_worth_another(flight, end);

@@ -16,6 +16,7 @@ typedef struct {
     alloy_db_t *db;
     alloy_exchange_t exchange;
     unsigned flags;           /* ALLOY_SQL_* of all statements together */
+    alloy_use_e use;
     int enter;                /* index of the enter statement */
     apr_interval_time_t wait; /* for a connection */
 } alloy_flight_t;
@@ -23,6 +24,10 @@ typedef struct {
 /** Room for COUNT steps; deadlines and waits follow from FLAGS. */
 alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
                                 int count, unsigned flags, apr_pool_t *pool);
+
+/** A limit for the server, a little shorter than what is LEFT for us: its
+ *  answer is better than none.  Milliseconds, as PostgreSQL reads them. */
+const char *alloy_flight_timeout(apr_interval_time_t left, apr_pool_t *pool);
 
 /** The step that sends ENTER's settings before statements with FLAGS. */
 void alloy_flight_enter(alloy_step_t *step, const alloy_db_t *db,

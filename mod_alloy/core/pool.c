@@ -18,7 +18,7 @@ typedef struct waiter_t {
     struct waiter_t *next;
     apr_thread_cond_t *cond;
     apr_time_t since;
-    int slow;
+    alloy_use_e use;
 } waiter_t;
 
 struct alloy_pool_t {
@@ -30,7 +30,8 @@ struct alloy_pool_t {
     alloy_connection_t *dropped;
     waiter_t *waiters; /* the longest waiting first */
     int limit, open, nidle, nwaiting;
-    int slow, slow_limit;
+    int slow, slow_limit; /* taken, and how many may be */
+    int long_ones, long_limit; /* writes and slow ones */
     int failures; /* in a row */
     unsigned generation;
     int due; /* the connector has been woken */
@@ -52,6 +53,8 @@ apr_status_t alloy_pool_make(alloy_pool_t **ppool, int limit, apr_pool_t *p)
 
     pool->limit = limit > 0 ? limit : 1;
     pool->slow_limit = pool->limit > 1 ? pool->limit / 2 : 1;
+    pool->long_limit = pool->limit > 1 ? pool->limit - (pool->limit + 3) / 4
+                                       : 1;
     rv = apr_thread_mutex_create(&pool->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     if (rv == APR_SUCCESS) {
         rv = apr_thread_cond_create(&pool->work, p);
@@ -71,16 +74,24 @@ static void wake_connector(alloy_pool_t *pool)
     apr_thread_cond_signal(pool->work);
 }
 
-static int may_run(const alloy_pool_t *pool, int slow)
+static int may_run(const alloy_pool_t *pool, alloy_use_e use)
 {
-    return !slow || pool->slow < pool->slow_limit;
+    return use == ALLOY_USE_READ
+           || (pool->long_ones < pool->long_limit
+               && (use == ALLOY_USE_WRITE || pool->slow < pool->slow_limit));
+}
+
+static void count_use(alloy_pool_t *pool, alloy_use_e use, int change)
+{
+    pool->slow += use == ALLOY_USE_SLOW ? change : 0;
+    pool->long_ones += use == ALLOY_USE_READ ? 0 : change;
 }
 
 static waiter_t *next_waiter(const alloy_pool_t *pool)
 {
     waiter_t *waiter = pool->waiters;
 
-    while (waiter && !may_run(pool, waiter->slow)) {
+    while (waiter && !may_run(pool, waiter->use)) {
         waiter = waiter->next;
     }
     return waiter;
@@ -124,13 +135,13 @@ static void drop(alloy_pool_t *pool, alloy_connection_t *connection)
 }
 
 /* ME is NULL for somebody who has just come. */
-static alloy_connection_t *pop_for(alloy_pool_t *pool, int slow,
+static alloy_connection_t *pop_for(alloy_pool_t *pool, alloy_use_e use,
                                    const waiter_t *me)
 {
     const waiter_t *first;
     alloy_connection_t *connection;
 
-    if (!pool->idle || !may_run(pool, slow)) {
+    if (!pool->idle || !may_run(pool, use)) {
         return NULL;
     }
     first = next_waiter(pool);
@@ -138,8 +149,8 @@ static alloy_connection_t *pop_for(alloy_pool_t *pool, int slow,
         return NULL;
     }
     connection = pop_idle(pool);
-    connection->slow = slow;
-    pool->slow += slow;
+    connection->use = use;
+    count_use(pool, use, 1);
     return connection;
 }
 
@@ -187,7 +198,7 @@ static apr_status_t wait_for(alloy_connection_t **pconnection,
     apr_status_t rv = APR_SUCCESS;
 
     queue_up(pool, me);
-    while (!(*pconnection = pop_for(pool, me->slow, me))) {
+    while (!(*pconnection = pop_for(pool, me->use, me))) {
         apr_interval_time_t left = until - alloy_pool_now();
 
         if (is_hopeless(pool)) {
@@ -207,14 +218,14 @@ static apr_status_t wait_for(alloy_connection_t **pconnection,
 /* ---- callers ------------------------------------------------------------- */
 
 static apr_status_t take_any(alloy_connection_t **pconnection,
-                             alloy_pool_t *pool, int slow, apr_time_t until,
-                             apr_pool_t *p)
+                             alloy_pool_t *pool, alloy_use_e use,
+                             apr_time_t until, apr_pool_t *p)
 {
-    waiter_t me = { NULL, NULL, 0, slow };
+    waiter_t me = { NULL, NULL, 0, use };
     apr_status_t rv = APR_SUCCESS;
 
     apr_thread_mutex_lock(pool->mutex);
-    *pconnection = pool->stopping ? NULL : pop_for(pool, slow, NULL);
+    *pconnection = pool->stopping ? NULL : pop_for(pool, use, NULL);
     if (!*pconnection) {
         me.since = alloy_pool_now();
         rv = is_hopeless(pool) ? APR_EGENERAL
@@ -246,13 +257,13 @@ static int is_alive(alloy_connection_t *connection)
 }
 
 apr_status_t alloy_pool_take(alloy_connection_t **pconnection,
-                             alloy_pool_t *pool, int slow, apr_time_t until,
-                             apr_pool_t *p)
+                             alloy_pool_t *pool, alloy_use_e use,
+                             apr_time_t until, apr_pool_t *p)
 {
     apr_status_t rv;
 
     for (;;) {
-        rv = take_any(pconnection, pool, slow, until, p);
+        rv = take_any(pconnection, pool, use, until, p);
         if (rv != APR_SUCCESS || is_alive(*pconnection)) {
             return rv;
         }
@@ -267,12 +278,13 @@ void alloy_pool_give(alloy_pool_t *pool, alloy_connection_t *connection)
                  && PQtransactionStatus(connection->pg) == PQTRANS_IDLE;
 
     apr_thread_mutex_lock(pool->mutex);
-    pool->slow -= connection->slow;
-    connection->slow = 0;
+    count_use(pool, connection->use, -1);
+    connection->use = ALLOY_USE_READ;
     if (usable && connection->generation == pool->generation) {
         push_idle(pool, connection);
     } else {
         drop(pool, connection);
+        wake_waiter(pool); /* its share is free even if it is not */
     }
     if (pool->stopping) {
         apr_thread_cond_signal(pool->returned);

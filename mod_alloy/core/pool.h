@@ -19,6 +19,12 @@
 
 typedef struct alloy_pool_t alloy_pool_t;
 
+/** What a connection is wanted for.  Whatever may take long gets only a share,
+ *  so that many who wait for one lock leave something to those who read:
+ *  writes and slow statements together three quarters, slow ones alone half
+ *  of all connections, and at least one. */
+typedef enum { ALLOY_USE_READ, ALLOY_USE_WRITE, ALLOY_USE_SLOW } alloy_use_e;
+
 /** One connection, always in pipeline mode.  Whoever took it owns it. */
 typedef struct alloy_connection_t {
     struct alloy_connection_t *next; /* in the pool's lists */
@@ -27,7 +33,7 @@ typedef struct alloy_connection_t {
     PGconn *pg;
     apr_hash_t *prepared; /* exchange.c: statements it knows */
     unsigned generation;  /* see alloy_pool_renew */
-    int slow;             /* taken for a slow statement */
+    alloy_use_e use;      /* what it was taken for */
     int ended;            /* of no more use: to be closed */
     int doubtful;         /* a commit did not wait for its standby */
 } alloy_connection_t;
@@ -39,15 +45,14 @@ apr_time_t alloy_pool_now(void);
 apr_status_t alloy_pool_make(alloy_pool_t **ppool, int limit, apr_pool_t *p);
 
 /**
- * Take a connection that is alive, waiting until UNTIL for one.  SLOW ones
- * get at most half of the connections.
+ * Take a connection that is alive, waiting until UNTIL for one.
  * @param p  for what waiting needs, a few bytes
  * @return APR_TIMEUP: none was free in time.  APR_EGENERAL: there is none and
  *         the database can't be reached, or the child is about to end
  */
 apr_status_t alloy_pool_take(alloy_connection_t **pconnection,
-                             alloy_pool_t *pool, int slow, apr_time_t until,
-                             apr_pool_t *p);
+                             alloy_pool_t *pool, alloy_use_e use,
+                             apr_time_t until, apr_pool_t *p);
 /** Give back.  One that has ended or is inside a transaction is closed. */
 void alloy_pool_give(alloy_pool_t *pool, alloy_connection_t *connection);
 /** CONNECTION has plans of another schema: it and all that are as old are

@@ -98,6 +98,7 @@ alloy_outcome_e alloy_db_begin(alloy_session_t **psession, alloy_db_t *db,
     steps[0].values = NULL;
     alloy_flight_enter(&steps[1], db, enter, ALLOY_SQL_WRITE, pool);
     flight.enter = 1;
+    flight.use = ALLOY_USE_WRITE;
     flight.wait = db->config.write_wait;
     outcome = alloy_flight_run(&flight, fault, &session->connection);
     if (outcome != ALLOY_DB_COMMITTED) {

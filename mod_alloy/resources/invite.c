@@ -99,8 +99,6 @@ static const alloy_param_t create_params[] = {
 
 static const alloy_param_t list_params[] = {
     ORG_PARAM,
-    { .name = "status", .type = ALLOY_WORD, .words = status_words,
-      .help = "Only invites in this state." },
     ALLOY_PARAMS_END
 };
 

@@ -65,6 +65,16 @@ GRANT EXECUTE ON FUNCTION
 
 SET ROLE alloy_definer;
 
+-- Whoever asks joins it with the members of his organizations; a comparison in
+-- his own statement would read them all, because lower() is not leakproof.
+CREATE OR REPLACE FUNCTION definer.user_by_email(mail text) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT id FROM identity.user WHERE email_folded = lower(mail)
+$$;
+COMMENT ON FUNCTION definer.user_by_email(text) IS
+    'The user with an e-mail address; NULL: nobody';
+
 -- Holds the user's principal until the transaction ends, so that the count stays
 -- true until the membership is there.
 CREATE OR REPLACE FUNCTION definer.membership_reserve(whom uuid) RETURNS boolean
@@ -148,6 +158,7 @@ COMMENT ON FUNCTION definer.invite_take(bytea) IS
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA definer FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
+    definer.user_by_email(text),
     definer.membership_reserve(uuid),
     definer.invite_code_keep(bytea, uuid, uuid),
     definer.invite_by_code(bytea),

@@ -1,7 +1,10 @@
--- What else ends with a membership, and the order in which members are listed.
+-- What else ends with a membership, the order in which members are listed, and
+-- who the Owners are: the last one must stay.
 
 CREATE INDEX membership_newest
     ON alloy.membership (org_id, created_at DESC, user_id DESC);
+CREATE INDEX membership_owner ON alloy.membership (org_id, user_id)
+    WHERE role = 'Owner' AND removed_at IS NULL;
 
 GRANT DELETE ON alloy.project_member TO alloy_definer;
 CREATE POLICY definer_delete ON alloy.project_member FOR DELETE

@@ -20,9 +20,9 @@ WITH asked AS (
            CASE WHEN @role_rank@ :role::text) > @role_rank@ caller.role)
                 THEN 'role_above'
                 WHEN EXISTS (SELECT FROM membership m
-                               JOIN identity.person u ON u.id = m.user_id
                               WHERE m.org_id = :org AND m.removed_at IS NULL
-                                AND lower(u.email) = lower(:email))
+                                AND m.user_id = (SELECT
+                                        definer.user_by_email(:email)))
                 THEN 'already_member' END AS refusal
       FROM organization o
       JOIN membership caller
@@ -44,23 +44,14 @@ SELECT @invite_columns@,
   FROM asked
   LEFT JOIN made i ON true
 
--- The state is spelled out: the planner can't see through a CASE.
--- name: invite_list :page :custom
+-- name: invite_list :page
 SELECT @invite_columns@, i.created_at AS _at, i.id AS _id
   FROM invite i
  WHERE i.org_id = :org
-   AND (:status::text IS NULL
-        OR (:status::text = 'accepted' AND i.accepted_at IS NOT NULL)
-        OR (i.accepted_at IS NULL AND i.revoked_at IS NOT NULL
-            AND :status::text = 'revoked')
-        OR (i.accepted_at IS NULL AND i.revoked_at IS NULL
-            AND ((:status::text = 'expired'
-                  AND i.expires_at <= clock_timestamp())
-                 OR (:status::text = 'pending'
-                     AND i.expires_at > clock_timestamp()))))
    AND (i.created_at, i.id)
-       < (coalesce(:after_at::timestamptz, 'infinity'),
-          coalesce(:after_id::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+       < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
+          (SELECT coalesce(:after_id::uuid,
+                           'ffffffff-ffff-ffff-ffff-ffffffffffff')))
  ORDER BY i.created_at DESC, i.id DESC
  LIMIT :limit
 

@@ -19,29 +19,36 @@ SELECT DISTINCT ON (u.id) u.id, m.org_id, NULL::uuid AS project_id,
   JOIN identity.person u ON u.id = m.user_id
  WHERE m.removed_at IS NULL
 
--- name: user_find_name :many
-SELECT f.* FROM (
-    SELECT DISTINCT ON (u.id) u.id, m.org_id, NULL::uuid AS project_id,
-           u.display_name || ' <' || u.email || '>' AS label,
-           CASE WHEN lower(u.email) = lower(:ref) THEN 1
-                WHEN lower(u.display_name) = lower(:ref) THEN 2
-                ELSE 3 END AS rank
-      FROM @user_orgs@
-      JOIN membership m ON m.org_id = mine.org_id
-      JOIN identity.person u ON u.id = m.user_id
-     WHERE m.removed_at IS NULL
-       AND (lower(u.email) = lower(:ref)
-            OR starts_with(lower(u.display_name), lower(:ref)))) f
- ORDER BY f.rank, f.label
- LIMIT 20
-
--- name: person_find_email :many
+-- fragment: by_email
 SELECT DISTINCT ON (u.id) u.id, m.org_id, NULL::uuid AS project_id,
        u.email AS label, 1 AS rank
   FROM @user_orgs@
   JOIN membership m ON m.org_id = mine.org_id
+   AND m.user_id = (SELECT definer.user_by_email(:ref))
   JOIN identity.person u ON u.id = m.user_id
- WHERE m.removed_at IS NULL AND lower(u.email) = lower(:ref)
+ WHERE m.removed_at IS NULL
+
+-- An @ tells addresses from names.
+-- name: user_find_name :many
+WITH by_email AS (
+    @by_email@
+), by_name AS (
+    SELECT DISTINCT ON (u.id) u.id, m.org_id, NULL::uuid AS project_id,
+           u.display_name || ' <' || u.email || '>' AS label,
+           CASE WHEN lower(u.display_name) = lower(:ref) THEN 2 ELSE 3 END
+               AS rank
+      FROM @user_orgs@
+      JOIN membership m ON m.org_id = mine.org_id
+      JOIN identity.person u ON u.id = m.user_id
+     WHERE m.removed_at IS NULL AND strpos(:ref, '@') = 0
+       AND starts_with(lower(u.display_name), lower(:ref))
+)
+SELECT f.* FROM (SELECT * FROM by_email UNION ALL SELECT * FROM by_name) f
+ ORDER BY f.rank, f.label
+ LIMIT 20
+
+-- name: person_find_email :many
+@by_email@
 
 -- Members ---------------------------------------------------------------------
 

@@ -136,18 +136,22 @@ SELECT p.id FROM project p
 
 -- Statuses of its tickets that the workflow asked for has not.
 -- fragment: project_stranded
-SELECT t.status
-          FROM ticket t
-         WHERE t.org_id = :org AND t.project_id = :project
-           AND t.deleted_at IS NULL AND :workflow_id::uuid IS NOT NULL
-           AND NOT EXISTS (SELECT FROM workflow_status s
-                            WHERE s.org_id = :org
-                              AND s.workflow_id = :workflow_id::uuid
-                              AND s.name = t.status)
+SELECT s.name
+          FROM workflow_status s
+         WHERE s.org_id = :org AND s.workflow_id = p.workflow_id
+           AND :workflow_id::uuid IS NOT NULL
+           AND NOT EXISTS (SELECT FROM workflow_status w
+                            WHERE w.org_id = :org
+                              AND w.workflow_id = :workflow_id::uuid
+                              AND w.name = s.name)
+           AND EXISTS (SELECT FROM ticket t
+                        WHERE t.org_id = :org AND t.project_id = :project
+                          AND t.status = s.name AND t.deleted_at IS NULL)
+         ORDER BY s.position, s.name
 
 -- name: project_update_read :one
 SELECT p.version,
-       (SELECT json_agg(DISTINCT s.status) FROM (
+       (SELECT json_agg(s.name) FROM (
         @project_stranded@) s) AS stranded
   FROM project p
  WHERE @project_target@

@@ -13,6 +13,7 @@ use Exporter qw(import);
 use HTTP::Tiny;
 use IO::Socket::INET;
 use JSON::PP ();
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes ();
 
@@ -55,6 +56,18 @@ sub start {
         $with ? (like => $with->{httpd}) : (), %option);
     $self->_connect;
     return $self;
+}
+
+# HTTP::Tiny writes header and body apart, and the kernel keeps the second back
+# for 40 ms unless it is told not to.
+{
+    no warnings 'redefine';
+    my $connect = \&HTTP::Tiny::Handle::connect;
+    *HTTP::Tiny::Handle::connect = sub {
+        my $handle = $connect->(@_);
+        setsockopt $handle->{fh}, IPPROTO_TCP, TCP_NODELAY, 1;
+        return $handle;
+    };
 }
 
 # A new client: connections of before a restart are of no use.

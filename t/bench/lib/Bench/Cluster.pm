@@ -19,6 +19,7 @@ fsync = on
 synchronous_commit = on
 full_page_writes = on
 shared_buffers = 2GB
+random_page_cost = 1.1
 max_wal_size = 8GB
 checkpoint_timeout = 30min
 END
@@ -120,14 +121,14 @@ sub psql {
 }
 
 # Takes back what creating runs made, so that each begins with the same tables.
+# Counters stay where they are: a number is never given twice.
 sub clean {
     my ($self) = @_;
     $self->psql('-c', $_) for
         "SET session_replication_role = replica;
          DELETE FROM alloy.ticket WHERE created_at >= '2026-01-01';
          DELETE FROM bench.ticket WHERE created_at >= '2026-01-01';
-         TRUNCATE alloy.change;
-         UPDATE alloy.project p SET ticket_counter = $self->{size} / 100",
+         TRUNCATE alloy.change",
         'VACUUM ANALYZE alloy.ticket', 'VACUUM ANALYZE bench.ticket',
         'VACUUM alloy.project', 'VACUUM alloy.change', 'CHECKPOINT';
     return;
