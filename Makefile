@@ -2,6 +2,7 @@
 #
 #   make run                  install what is missing, build, serve on port 8080
 #   make test [T=t/x.t]       units, guards, then t/ over real servers
+#   make faults [ROUNDS=10]   the database fails again and again, under load
 #   make CC=clang             another compiler
 #   make SANITIZE=address,undefined BUILD=build-asan
 #   make PACKAGES=            never look at the machine's packages
@@ -28,7 +29,7 @@ TEST_PACKAGES = check perl libdbd-pg-perl clang
 LINT_PACKAGES = $(TEST_PACKAGES) clang-tidy clang-format cppcheck shellcheck \
                 valgrind
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk
-check test asan: PACKAGES += $(TEST_PACKAGES)
+check test asan faults: PACKAGES += $(TEST_PACKAGES)
 bench: PACKAGES += $(BENCH_PACKAGES)
 lint format format-check valgrind: PACKAGES += $(LINT_PACKAGES)
 
@@ -169,6 +170,12 @@ valgrind:
 	  --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9" \
 	  ALLOY_TEST_WRAP="valgrind --quiet --error-exitcode=9"
 
+# What "make test" does once, for longer.
+faults: all
+	PERL5LIB=t/lib ALLOY_FAULT_ROUNDS=$(or $(ROUNDS),10) ALLOY_MEMORY_REQUESTS=200000 \
+	  prove -PAlloyTest::Run --timer --verbose t/90-faults.t t/92-restart.t \
+	  t/93-memory.t
+
 # In its own time: everything else on the machine spoils the figures.
 bench: all
 	@t/bench/run
@@ -199,5 +206,5 @@ packages install-packages:
 clean:
 	rm -rf build build-asan
 
-.PHONY: all run start stop status check test asan valgrind bench lint format \
-        format-check packages install-packages clean
+.PHONY: all run start stop status check test asan valgrind faults bench lint \
+        format format-check packages install-packages clean

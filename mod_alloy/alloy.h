@@ -294,6 +294,16 @@ struct alloy_resource_t {
     const alloy_statement_t *restore;   /* :id - bring it back, or NULL */
 };
 
+/** The core's entity types. */
+extern ALLOY_DECLARE_DATA const alloy_resource_t
+    alloy_org_resource,         /* an id or a slug, among the caller's own */
+    alloy_user_resource,        /* an id, an e-mail address, a display name,
+                                 * or me */
+    alloy_person_resource,      /* the same where it decides about rights: no
+                                 * display names, anybody can choose one */
+    alloy_project_resource,     /* an id, a key or a name */
+    alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource;
+
 /* ---- Rows ---------------------------------------------------------------- */
 
 /** Columns by name; a name the statement has not is a bug: the text accessor
@@ -457,12 +467,20 @@ typedef struct {
     const alloy_statement_t *write; /* answers the row; gets :seen */
 } alloy_guarded_t;
 
-/** A plugin's say in somebody's guarded write. */
+/**
+ * A plugin's say in somebody's guarded write.  Facts that are counts of other
+ * rows are only true while whoever else would change them waits: .lock takes
+ * the row that stands for all of them (a project's, an organization's), in a
+ * statement of its own, because what a statement sees is older than the lock
+ * it waited for (PostgreSQL's documentation, 13.2.1).  Locks of hooks are
+ * taken before the guarded write's own.
+ */
 typedef struct {
     const char *action;
     const alloy_statement_t *facts; /* run with the read, or NULL */
     int counts;                     /* facts are counts: locked form only */
     alloy_decide_fn *before;
+    const alloy_statement_t *lock;  /* with .counts, or NULL */
 } alloy_hook_t;
 
 /* ---- Operations ------------------------------------------------------------ */
@@ -536,9 +554,12 @@ typedef struct {
     const alloy_param_t *params;    /* added to its input, or NULL */
     const alloy_field_t *fields;    /* added to its answer, or NULL */
     const alloy_statement_t *write; /* run in the same transaction after the
-                                     * operation's own, or NULL; gets :id */
+                                     * operation's own, when one of .params
+                                     * was given, or NULL; gets :id, the
+                                     * answer's */
     const alloy_statement_t *read;  /* columns id and those of .fields, for
                                      * :ids uuid[]; needed with .fields */
+    const alloy_refusal_t *refusals;    /* .write may answer, or NULL */
 } alloy_extension_t;
 
 /* ---- Plugins --------------------------------------------------------------- */

@@ -164,6 +164,10 @@ BEGIN
             -- Short statements: compiling or starting workers costs more than
             -- either can give back.
             ('jit', 'off'),
+            -- Planning costs more than running them, and PostgreSQL's own
+            -- choice plans some anew each time. Statements with optional
+            -- filters say force_custom_plan themselves.
+            ('plan_cache_mode', 'force_generic_plan'),
             ('max_parallel_workers_per_gather', '0')) AS s (name, value)
     LOOP
         EXECUTE format('ALTER ROLE alloy_app IN DATABASE %I SET %s = %s',

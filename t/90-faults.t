@@ -174,14 +174,15 @@ sub frozen_session {
 sub frozen_cluster {
     fault('everything is frozen',
         sub { my @all = all_processes(); kill 'STOP', @all; pause(6); \@all },
-        sub { kill 'CONT', @{ $_[0] } });
+        sub { kill 'CONT', @{ $_[0] } },
+        clients => [ ('write') x 12, ('read') x 2 ]);
     return;
 }
 
 sub terminated {
     my $terminate = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE usename = 'alloy_app'};
-    my @records = fault('all sessions are ended',
+    fault('all sessions are ended',
         sub { for (1 .. 6) { $server->rows($terminate); pause(0.25) } },
         sub { });
     return;
@@ -227,6 +228,110 @@ sub locked {
     return;
 }
 
+# ---- the wrong schema -------------------------------------------------------
+
+# Each child looks for itself, once in five seconds, and tells the log.
+sub all_noticed {
+    my ($tag, $before) = @_;
+    return $server->{httpd}->log->count(qr/$tag/)
+        == $before + @{ $server->pids->{children} };
+}
+
+# Every operation says what the administrator must do, and so does the probe.
+sub mismatch {
+    my ($name, $sentence, $break, $heal) = @_;
+    subtest $name => sub {
+        my $key = $server->project($ada)->{key};
+        my ($bad, $good) = map { $server->{httpd}->log->count($_) }
+            qr/AL0106/, qr/AL0107/;
+        $break->();
+        my $at = time;
+        wait_for { all_noticed('AL0106', $bad) } 'it is noticed';
+        note(sprintf 'noticed after %.1f s', time - $at);
+        my $answer = $server->get("/projects/$key", token => $ada);
+        is_problem($answer, 503, 'schema_mismatch', detail => $sentence);
+        ok($answer->header('Retry-After'), 'with Retry-After');
+        is_problem($server->post("/projects/$key/tickets", { title => 'x' },
+            token => $ada), 503, 'schema_mismatch');
+        is($server->get('root:/healthz')->status, 200, 'it lives');
+        is($server->get('root:/readyz')->status, 503, 'and is not ready');
+        $heal->();
+        $at = time;
+        wait_for { all_noticed('AL0107', $good) } 'it heals by itself', 5;
+        note(sprintf 'healed after %.1f s', time - $at);
+        is($server->get('root:/readyz')->status, 200, 'and is ready');
+        status_is($server->get("/projects/$key", token => $ada), 200);
+    };
+    return;
+}
+
+sub schema {
+    my ($range) = @{ $server->rows(q{SELECT oldest FROM alloy.schema_range
+        WHERE component = 'core'}) };
+    $server->expect_log(
+        qr/AL0106: The schema of "core" is at version \d+ and this/,
+        qr/AL0106: The schema of "core" \(version \d+\) no longer serves/,
+        qr/AL0020: project\w+ \[.*\]: statement \w+ failed with 42703/);
+    mismatch('migrations are missing', qr/run `alloyctl migrate`/,
+        sub { $server->rows(q{WITH gone AS (UPDATE alloy.schema_migration
+            SET component = 'core-away' WHERE component = 'core' RETURNING 1)
+            SELECT count(*) FROM gone}) },
+        sub { $server->rows(q{WITH back AS (UPDATE alloy.schema_migration
+            SET component = 'core' WHERE component = 'core-away' RETURNING 1)
+            SELECT count(*) FROM back}) });
+    my $set = sub { $server->dbh->do(q{UPDATE alloy.schema_range
+        SET oldest = ? WHERE component = 'core'}, undef, $_[0]) };
+    mismatch('the database is too new', qr/install the newer server/,
+        sub { $set->(10_000) }, sub { $set->($range->{oldest}) });
+    renamed();
+    return;
+}
+
+# What the look at the versions can't see, a statement meets.
+sub renamed {
+    my $key = $server->project($ada)->{key};
+    my $rename = 'ALTER TABLE alloy.project RENAME COLUMN';
+    $server->dbh->do("$rename description TO elsewhere");
+    my $answer = $server->get("/projects/$key", token => $ada);
+    is_problem($answer, 503, 'schema_mismatch', detail => qr/alloyctl migrate/,
+        name => 'a column is missing');
+    unlike($answer->body, qr/elsewhere|column|42703/, 'which is not told');
+    $server->dbh->do("$rename elsewhere TO description");
+    status_is($server->get("/projects/$key", token => $ada), 200,
+        'the column is back');
+    return;
+}
+
+# ---- no database at the beginning -------------------------------------------
+
+sub absent {
+    subtest 'started without a database' => sub {
+        my $key = $server->project($ada)->{key};
+        $server->stop;
+        $server->postgres_stop('fast');
+        my $at = time;
+        $server->start_again;
+        cmp_ok(time - $at, '<', 5 * $SLOW, 'httpd comes up');
+        is($server->get('root:/healthz')->status, 200, 'and lives');
+        wait_for { $server->get('root:/readyz')->status == 503 }
+            'but is not ready';
+        for my $answer ($server->get("/projects/$key", token => $ada),
+            $server->post("/projects/$key/tickets", { title => 'x' },
+                token => $ada)) {
+            is_problem($answer, 503, 'unavailable');
+            ok($answer->header('Retry-After'), 'with Retry-After');
+            unlike($answer->body, $AlloyTest::Load::DATABASE_TEXT,
+                'without words of the database');
+        }
+        $server->postgres_start;
+        $at = time;
+        wait_for { $server->get("/projects/$key", token => $ada)->status
+            == 200 } 'it heals', 5;
+        note(sprintf 'healed after %d ms', 1000 * (time - $at));
+    };
+    return;
+}
+
 # ---- run --------------------------------------------------------------------
 
 # Few connections, so that they can be exhausted; httpd takes 16.
@@ -238,9 +343,11 @@ $server->expect_log($AWAY);
 
 my %fault = (restarts => \&restarts, crash => \&crash,
     frozen_session => \&frozen_session, frozen_cluster => \&frozen_cluster,
-    terminated => \&terminated, full => \&full, locked => \&locked);
+    terminated => \&terminated, full => \&full, locked => \&locked,
+    schema => \&schema, absent => \&absent);
 my @names = @ARGV ? @ARGV
-    : qw(restarts crash frozen_session frozen_cluster terminated full locked);
+    : qw(restarts crash frozen_session frozen_cluster terminated full locked
+        schema absent);
 for my $round (1 .. $ROUNDS) {
     note("round $round") if $ROUNDS > 1;
     $fault{$_}->() for @names;

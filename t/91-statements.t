@@ -27,8 +27,6 @@ my %EXCEPTION = (
     'project_find_name: reads' =>
         'the projects of the caller; under a policy no index finds a prefix',
     'project_member_list: reads' => 'answers a whole list, 1000 at most',
-    'project_update_read: reads' =>
-        'another workflow is for all tickets, so their statuses are all read',
     'activity_list: sorts' =>
         'changes of one ticket, which an index gives in order of version',
     'activity_list: reads' =>

@@ -41,7 +41,7 @@ static const char *const *allowed_of(alloy_call_t *call,
 static alloy_problem_t *refusal_problem(alloy_call_t *call, const char *code,
                                         const char *const *allowed)
 {
-    const alloy_refusal_t *refusal = call->op->row->refusals;
+    const alloy_refusal_t *refusal = call->op->refusals;
 
     for (; refusal && refusal->code; refusal++) {
         if (!strcmp(refusal->code, code)) {
@@ -175,7 +175,7 @@ static alloy_problem_t *write_object(alloy_call_t *call,
         alloy_out_end(out);
         return NULL;
     }
-    ALLOY_TRY(call->session ? alloy_extend_write(call) : NULL);
+    ALLOY_TRY(call->session ? alloy_extend_write(call, result, row) : NULL);
     ALLOY_TRY(alloy_extend_read(call, result, row + 1));
     write_row(call, result, row,
               alloy_out_map(result, row_shape(call), call->pool));

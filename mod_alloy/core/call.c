@@ -277,6 +277,7 @@ static alloy_problem_t *run_operation(alloy_call_t *call)
 {
     return pays(call) || alloy_extend_writes(call)
            || (call->op->row->flags & ALLOY_TRANSACTION)
+           || alloy_guarded_counts(call->op)
            ? run_again(call, run_own) : run_own(call);
 }
 

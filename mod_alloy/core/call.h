@@ -117,7 +117,9 @@ alloy_problem_t *alloy_call_verify(alloy_call_t *call);
 /* extend.c: keys that plugins add */
 /** Was one of those given that a plugin writes? */
 int alloy_extend_writes(const alloy_call_t *call);
-alloy_problem_t *alloy_extend_write(alloy_call_t *call);
+/** Write it for the thing that ROW of RESULT shows. */
+alloy_problem_t *alloy_extend_write(alloy_call_t *call,
+                                    const alloy_result_t *result, int row);
 /** Read what plugins add to the first COUNT rows of RESULT. */
 alloy_problem_t *alloy_extend_read(alloy_call_t *call,
                                    const alloy_result_t *result, int count);
@@ -127,6 +129,8 @@ void alloy_extend_append(const alloy_call_t *call, alloy_out_t *out,
 
 /* guarded.c */
 alloy_problem_t *alloy_guarded_run(alloy_call_t *call);
+/** Does a hook of the operation count, so that only the locked form will do? */
+int alloy_guarded_counts(const alloy_op_t *op);
 
 /* answer.c: results as answers */
 /** Read the cursor of a page, if one was sent, into :after_at and :after_id. */

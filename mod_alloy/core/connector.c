@@ -17,7 +17,7 @@
 #define RETRY_FIRST apr_time_from_msec(20) /* before the breaker opens */
 #define RETRY apr_time_from_msec(250)
 #define LOOK apr_time_from_sec(1)  /* at idle connections */
-#define CHECK apr_time_from_sec(5) /* of the schema */
+#define CHECK apr_time_from_sec(5) /* of a schema that fits */
 #define DRAIN apr_time_from_sec(1) /* for calls under way at the end */
 
 /* ---- memory -------------------------------------------------------------- */
@@ -253,7 +253,8 @@ static void look_around(alloy_db_t *db)
         db->next_look = now + LOOK;
     }
     if (now >= db->next_check || is_asked(db)) {
-        db->next_check = now + (alloy_schema_check(db) ? CHECK : LOOK);
+        db->next_check = now + (alloy_schema_check(db) && db->schema_fits
+                                    ? CHECK : LOOK);
     }
 }
 

@@ -44,17 +44,29 @@ int alloy_extend_writes(const alloy_call_t *call)
     return 0;
 }
 
-alloy_problem_t *alloy_extend_write(alloy_call_t *call)
+static void bind_id(alloy_call_t *call, const alloy_result_t *result, int row)
 {
-    const alloy_result_t *result = NULL;
+    int column = alloy_result_column(result, ID);
+
+    alloy_bind(call, ID, column < 0 ? NULL
+               : alloy_out_cell_text(result, row, column, call->pool));
+}
+
+alloy_problem_t *alloy_extend_write(alloy_call_t *call,
+                                    const alloy_result_t *result, int row)
+{
+    const alloy_result_t *written = NULL;
     int i;
 
+    if (alloy_extend_writes(call)) {
+        bind_id(call, result, row);
+    }
     for (i = 0; call->op->extensions[i]; i++) {
         const alloy_extension_t *added = call->op->extensions[i];
 
         if (added->write && is_given(call, added)) {
-            ALLOY_TRY(alloy_call_step(call, added->write, &result));
-            ALLOY_TRY(alloy_answer_refusal(call, result));
+            ALLOY_TRY(alloy_call_step(call, added->write, &written));
+            ALLOY_TRY(alloy_answer_refusal(call, written));
         }
     }
     return NULL;

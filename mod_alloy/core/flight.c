@@ -76,7 +76,8 @@ static void fill_step(alloy_step_t *step, const alloy_statement_t *statement,
 
 static void set_limits(settings_t *all, const alloy_db_t *db, unsigned flags)
 {
-    all->plan = flags & ALLOY_SQL_CUSTOM ? "force_custom_plan" : "auto";
+    all->plan = flags & ALLOY_SQL_CUSTOM ? "force_custom_plan"
+                                         : "force_generic_plan";
     all->timeout = flags & ALLOY_SQL_SLOW    ? db->slow_timeout
                    : flags & ALLOY_SQL_WRITE ? db->write_timeout
                                              : db->read_timeout;

@@ -23,6 +23,16 @@ static alloy_problem_t *no_database(alloy_call_t *call)
         RETRY_SECONDS);
 }
 
+static alloy_problem_t *too_busy(alloy_call_t *call)
+{
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_unavailable,
+                      "The database took too long, for instance because "
+                      "others were changing the same things; nothing was "
+                      "changed. Try again after the time in Retry-After."),
+        RETRY_SECONDS);
+}
+
 static alloy_problem_t *unknown(alloy_call_t *call, int writes)
 {
     if (!writes) {
@@ -70,8 +80,9 @@ static const struct {
 } classes[] = {
     { "23505", exists, 1 },
     { "23503", in_use, 0 },
-    { "40", no_database, 0, 1 },
-    { "55P03", no_database, 0, 1 },
+    { "40", too_busy, 0, 1 },
+    { "55P03", too_busy, 0, 1 },
+    { "57014", too_busy, 0 },
     { "57", no_database, 0 },
     { "08", no_database, 0 },
     { "53", no_database, 0 },

@@ -15,7 +15,7 @@ typedef struct {
     const alloy_rows_t *facts[HOOKS_MAX];
 } reading_t;
 
-static int some_hook_counts(const alloy_op_t *op)
+int alloy_guarded_counts(const alloy_op_t *op)
 {
     int i;
 
@@ -106,11 +106,19 @@ static alloy_problem_t *try_once(alloy_call_t *call,
     return alloy_call_step(call, call->op->row->guarded->write, presult);
 }
 
+/* What stands for many rows is locked before one of them, by everybody. */
 static alloy_problem_t *lock_and_try(alloy_call_t *call,
                                      const alloy_result_t **presult)
 {
     const alloy_result_t *ignored = NULL;
+    int i;
 
+    for (i = 0; call->op->hooks[i] && i < HOOKS_MAX; i++) {
+        if (call->op->hooks[i]->lock) {
+            ALLOY_TRY(alloy_call_step(call, call->op->hooks[i]->lock,
+                                      &ignored));
+        }
+    }
     ALLOY_TRY(alloy_call_step(call, call->op->row->guarded->lock, &ignored));
     return try_once(call, presult);
 }
@@ -135,7 +143,7 @@ static alloy_problem_t *run_locked(alloy_call_t *call,
 alloy_problem_t *alloy_guarded_run(alloy_call_t *call)
 {
     const alloy_result_t *result = NULL;
-    int locked = call->session || some_hook_counts(call->op), tries;
+    int locked = call->session || alloy_guarded_counts(call->op), tries;
 
     for (tries = 0; !locked && tries < TRIES; tries++) {
         ALLOY_TRY(try_once(call, &result));

@@ -121,7 +121,7 @@ static const struct {
 
 int alloy_openapi_fails(const alloy_op_t *op, int status)
 {
-    const alloy_refusal_t *refusal = op->row->refusals;
+    const alloy_refusal_t *refusal = op->refusals;
     apr_size_t i;
 
     for (; refusal && refusal->code; refusal++) {

@@ -328,7 +328,7 @@ static const char *values_help(const alloy_op_t *op, apr_pool_t *pool)
 
 static const char *refusals_help(const alloy_op_t *op, apr_pool_t *pool)
 {
-    const alloy_refusal_t *refusal = op->row->refusals;
+    const alloy_refusal_t *refusal = op->refusals;
     const char *help = refusal && refusal->code ? "\n\nIt is refused with:\n"
                                                 : "";
 

@@ -281,6 +281,11 @@ static const char *extension_check(const alloy_check_t *check,
         ALLOY_CHECK(alloy_check_param(check, op, param));
     }
     ALLOY_CHECK(added_fields_check(check, registry, op, added));
+    if (added->write && !op->answer) {
+        return alloy_check_refuse(check, "what .write changes is found by the "
+                                         "id in the answer, and there is none");
+    }
+    ALLOY_CHECK(alloy_check_refusals(check, op, added->refusals));
     ALLOY_CHECK(alloy_statement_add(check, registry, added->write));
     ALLOY_CHECK(alloy_statement_add(check, registry, added->read));
     if (op->row->run) {
@@ -296,12 +301,19 @@ static const char *hook_check(const alloy_check_t *check,
 {
     int i, found = 0;
 
+    if (hook->lock && !hook->counts) {
+        return alloy_check_refuse(check, "a .lock is taken in the locked form "
+                                         "only; set .counts");
+    }
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->facts));
+    ALLOY_CHECK(alloy_statement_add(check, registry, hook->lock));
     for (i = 0; i < registry->count; i++) {
         if (acts_as(&registry->ops[i], hook->action)) {
             found = 1;
             ALLOY_CHECK(
                 alloy_check_fills(check, &registry->ops[i], hook->facts, NULL));
+            ALLOY_CHECK(
+                alloy_check_fills(check, &registry->ops[i], hook->lock, NULL));
         }
     }
     if (!found || !hook->before) {

@@ -32,6 +32,7 @@ typedef struct {
     const alloy_statement_t *last; /* whose rows are the answer, or NULL */
     int writes; /* some statement or the method changes something */
     const alloy_shape_t *answer; /* with added fields, or NULL */
+    const alloy_refusal_t *refusals; /* own and added; ended by a NULL code */
     /* both NULL-terminated and perhaps empty; hooks of its guarded write */
     const alloy_extension_t *const *extensions;
     const alloy_hook_t *const *hooks;

@@ -218,7 +218,7 @@ static int statements_count(const alloy_op_t *op)
         count += ((*added)->write != NULL) + ((*added)->read != NULL);
     }
     for (hook = op->hooks; *hook; hook++) {
-        count += (*hook)->facts != NULL;
+        count += ((*hook)->facts != NULL) + ((*hook)->lock != NULL);
     }
     return count;
 }
@@ -333,13 +333,25 @@ static const char *answer_check(const alloy_check_t *check,
     return location_check(check, op);
 }
 
-static const char *refusals_check(const alloy_check_t *check,
-                                  const alloy_op_t *op)
+/* How many refusals of an operation, added ones included, have this code. */
+static int refusals_of(const alloy_op_t *op, const char *code)
 {
-    const alloy_refusal_t *refusal = op->row->refusals;
-    const alloy_refusal_t *other;
+    const alloy_refusal_t *refusal = op->refusals;
+    int count = 0;
 
-    for (; refusal && refusal->code; refusal++) {
+    for (; refusal->code; refusal++) {
+        count += strcmp(refusal->code, code) == 0;
+    }
+    return count;
+}
+
+const char *alloy_check_refusals(const alloy_check_t *check,
+                                 const alloy_op_t *op,
+                                 const alloy_refusal_t *refusals)
+{
+    const alloy_refusal_t *refusal;
+
+    for (refusal = refusals; refusal && refusal->code; refusal++) {
         if (!refusal->kind || !refusal->detail) {
             return alloy_check_refuse(check,
                                       "the refusal %s needs a kind and "
@@ -353,13 +365,11 @@ static const char *refusals_check(const alloy_check_t *check,
                                       "%s, which no plugin lists in .problems",
                                       refusal->code, refusal->kind->code);
         }
-        for (other = op->row->refusals; other != refusal; other++) {
-            if (strcmp(other->code, refusal->code) == 0) {
-                return alloy_check_refuse(check,
-                                          "the refusal %s is there "
-                                          "twice",
-                                          refusal->code);
-            }
+    }
+    for (refusal = refusals; refusal && refusal->code; refusal++) {
+        if (refusals_of(op, refusal->code) > 1) {
+            return alloy_check_refuse(check, "the refusal %s is there twice",
+                                      refusal->code);
         }
     }
     return NULL;
@@ -400,5 +410,5 @@ const char *alloy_check_op(const alloy_check_t *check, const alloy_op_t *op)
     ALLOY_CHECK(params_check(check, op));
     ALLOY_CHECK(statements_check(check, op));
     ALLOY_CHECK(answer_check(check, op));
-    return refusals_check(check, op);
+    return alloy_check_refusals(check, op, op->row->refusals);
 }

@@ -97,6 +97,10 @@ const char *alloy_check_fills_only(const alloy_check_t *check,
 
 /** Everything about an operation's own row. */
 const char *alloy_check_op(const alloy_check_t *check, const alloy_op_t *op);
+/** REFUSALS, of the operation's row or of an extension of it, or NULL. */
+const char *alloy_check_refusals(const alloy_check_t *check,
+                                 const alloy_op_t *op,
+                                 const alloy_refusal_t *refusals);
 /** A shape of any operation, nested ones included. */
 const char *alloy_check_shape(const alloy_check_t *check,
                               const alloy_shape_t *shape);

@@ -95,6 +95,44 @@ static void answer_merge(alloy_op_t *op, apr_pool_t *pool)
     op->answer = shape;
 }
 
+static int refusals_count(const alloy_refusal_t *refusals)
+{
+    int count = 0;
+
+    while (refusals && refusals[count].code) {
+        count++;
+    }
+    return count;
+}
+
+static alloy_refusal_t *refusals_append(alloy_refusal_t *end,
+                                        const alloy_refusal_t *refusals)
+{
+    int count = refusals_count(refusals);
+
+    if (count) {
+        memcpy(end, refusals, sizeof(*refusals) * count);
+    }
+    return end + count;
+}
+
+static void refusals_merge(alloy_op_t *op, apr_pool_t *pool)
+{
+    int count = refusals_count(op->row->refusals);
+    const alloy_extension_t *const *added;
+    alloy_refusal_t *list, *end;
+
+    for (added = op->extensions; *added; added++) {
+        count += refusals_count((*added)->refusals);
+    }
+    list = apr_pcalloc(pool, sizeof(*list) * (count + 1));
+    end = refusals_append(list, op->row->refusals);
+    for (added = op->extensions; *added; added++) {
+        end = refusals_append(end, (*added)->refusals);
+    }
+    op->refusals = list;
+}
+
 static int segment_of(const alloy_path_t *path, const char *name)
 {
     int i;
@@ -191,6 +229,7 @@ void alloy_op_resolve(alloy_op_t *op, apr_pool_t *pool)
 {
     params_merge(op, pool);
     answer_merge(op, pool);
+    refusals_merge(op, pool);
     segments_find(op, pool);
     op->anchor = anchor_find(op);
     op->reads_body = body_is_read(op);

@@ -1,25 +1,12 @@
 /**
  * @file resources.h
- * @brief What the core's nouns know of each other: entity types that several
- * refer to, words and shapes that several use, and their operation tables for
+ * @brief What the core's nouns know of each other: words and shapes that several use, and their operation tables for
  * the core's record in core.c.  All of it is static and constant.
  */
 #ifndef ALLOY_RESOURCES_H
 #define ALLOY_RESOURCES_H
 
 #include "alloy.h"
-
-/** Organizations: an id or a slug, found among the caller's own. */
-extern const alloy_resource_t alloy_org_resource;
-/** People: an id, an e-mail address, a display name, or me. */
-extern const alloy_resource_t alloy_user_resource;
-/** The same where it decides about rights: no display names, because anybody
- *  can choose one. */
-extern const alloy_resource_t alloy_person_resource;
-extern const alloy_resource_t alloy_project_resource;
-extern const alloy_resource_t alloy_workflow_resource;
-extern const alloy_resource_t alloy_ticket_resource;
-extern const alloy_resource_t alloy_comment_resource;
 
 /** Roles in an organization as they are spelled, highest first. */
 extern const char *const alloy_role_words[];

@@ -197,12 +197,6 @@ static const alloy_operation_t operations[] = {
 
 /* ---- variants that are wrong ------------------------------------------------ */
 
-static const alloy_param_t no_resource_params[] = {
-    { .name = "probe", .type = ALLOY_REF, .flags = ALLOY_REQUIRED,
-      .help = "Refers to nothing." },
-    ALLOY_PARAMS_END
-};
-
 #if defined(PROBE_ID)
 #define WRONG "ticket_get", ALLOY_GET, "/probes/wrong", "wrong"
 #elif defined(PROBE_PATH)
@@ -224,17 +218,20 @@ static const alloy_param_t no_resource_params[] = {
 #endif
 
 #ifdef WRONG
+static const alloy_param_t wrong_params[] = {
+    { .name = "probe", .type = ALLOY_REF, .flags = ALLOY_REQUIRED,
+      .help = "Id of the probe.",
+#ifndef PROBE_NO_RESOURCE
+      .resource = &probe_resource
+#endif
+    },
+    ALLOY_PARAMS_END
+};
+
 static const alloy_operation_t wrong_operations[] = {
     { WRONG, .noun = "probes", .summary = "Must not be served.",
-      .role = ALLOY_VIEWER,
-#ifdef PROBE_NO_RESOURCE
-      .params = no_resource_params,
-#elif defined(PROBE_PATH)
-      .params = ticket_params,
-#else
-      .params = probe_params,
-#endif
-      .answer = &probe_shape, .steps = { WRONG_STATEMENT } },
+      .role = ALLOY_VIEWER, .params = wrong_params, .answer = &probe_shape,
+      .steps = { WRONG_STATEMENT } },
     ALLOY_OPERATIONS_END
 };
 #endif
@@ -315,7 +312,7 @@ static alloy_problem_t *refuse_full(const alloy_facts_t *facts)
     const alloy_row_t *row = alloy_rows_count(facts->facts)
         ? alloy_rows_get(facts->facts, 0) : NULL;
 
-    if (!goes_to(facts, "In Progress") || !row
+    if (!goes_to(facts, "InProgress") || !row
         || alloy_row_is_null(row, "room")
         || alloy_row_int(row, "taken") < alloy_row_int(row, "room")) {
         return NULL;
@@ -340,10 +337,12 @@ static const alloy_hook_t red_update = {
 };
 
 /* With one that counts, all hooks of the action run under its lock. */
-#ifndef PROBE_COUNTS_NOT
-#define COUNTS .counts = 1, .lock = &sql_probe_room_lock
-#else
+#if defined(PROBE_COUNTS_NOT)
 #define COUNTS .counts = 0
+#elif defined(PROBE_LOCKS_ONLY)
+#define COUNTS .counts = 0, .lock = &sql_probe_room_lock
+#else
+#define COUNTS .counts = 1, .lock = &sql_probe_room_lock
 #endif
 
 static const alloy_hook_t full_transition = {

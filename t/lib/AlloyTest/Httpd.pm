@@ -99,6 +99,30 @@ sub _write_conf {
     return;
 }
 
+# What "apache2 -t" says to a configuration: (accepted, text). It is this
+# httpd's own with other lines in the places of conf and location.
+# Nothing is started.
+sub judges {
+    my ($self, %conf) = @_;
+    my $dir = "$self->{dir}/judged";
+    mkdir $dir;
+    mkdir "$dir/$_" for qw(log run);
+    symlink "$self->{dir}/keys", "$dir/keys";
+    my $other = bless { %$self, plugins => [ $self->plugins ], %conf,
+        dir => $dir }, ref $self;
+    $other->_write_conf;
+    open my $out, '-|', $APACHE, '-t', '-f', "$dir/httpd.conf", '-E',
+        "$dir/said" or die "$APACHE: $!";
+    my $text = do { local $/; <$out> } // '';
+    my $accepted = close $out;
+    if (open my $said, '<', "$dir/said") {
+        local $/;
+        $text .= <$said> // '';
+        unlink "$dir/said";
+    }
+    return ($accepted, $text);
+}
+
 # The plugins of the tree; "plugins" chooses some.
 sub plugins {
     my ($self) = @_;

@@ -9,9 +9,9 @@ package AlloyTest::Load;
 #   my @records = $load->stop;
 #
 # A client is a process of its own. With keep_alive => 0 it takes a connection
-# for each request. A record is {at, took, kind, status, code, retry, title,
-# number, fault}: "kind" is read or write, times are seconds, "status" is 599
-# when no answer came, and "fault" says what is wrong with an answer.
+# for each request. A record is {at, took, kind, status, code, title, number,
+# fault}: "kind" is read or write, times are seconds, "status" is 599 when no
+# answer came, and "fault" says what is wrong with an answer.
 
 use strict;
 use warnings;
@@ -29,12 +29,16 @@ our $DATABASE_TEXT = qr/FATAL|ERROR:|SQLSTATE|libpq|postgres|alloy_app
     |server\ closed|terminating|relation\ "|\.s\.PGSQL|connection\ to\ server
     |\btimeout\ expired|SELECT\s/xi;
 
+# One client in this process, for its "ask": server, token, keep_alive.
+sub new {
+    my ($class, %self) = @_;
+    return bless { keep_alive => 1, %self }, $class;
+}
+
 sub start {
     my ($class, $server, $person, $project, %option) = @_;
-    my $self = bless { server => $server, token => $person->{token},
-        project => $project, keep_alive => 1, %option,
-        name => 'load' . ++$loads, pids => [], began => Time::HiRes::time() },
-        $class;
+    my $self = $class->new(server => $server, token => $person->{token},
+        project => $project, %option, name => 'load' . ++$loads, pids => []);
     $self->{files} = $server->dir . "/$self->{name}";
     pipe my $stop, $self->{stop} or die "pipe: $!";
     my $number = 0;
@@ -102,11 +106,10 @@ sub _create {
 sub _send {
     my ($self, $kind, $what, $body) = @_;
     my $at = Time::HiRes::time();
-    my $got = $self->_ask($what, $body);
+    my $got = $self->ask($what, $body);
     my $data = eval { $json->decode($got->{content}) };
     return { at => $at, took => Time::HiRes::time() - $at, kind => $kind,
         status => $got->{status}, code => $data->{code},
-        retry => $got->{headers}{'retry-after'},
         number => $data->{ticket_number},
         fault => scalar _fault($kind, $got, $data) };
 }
@@ -116,7 +119,8 @@ sub _send {
 # HTTP::Tiny sends head and body of a POST apart, and then the system waits 40
 # ms between them; it also repeats requests by itself, which would hide things.
 
-sub _ask {
+# WHAT is "GET /path"; answers {status, headers, content}.
+sub ask {
     my ($self, $what, $body) = @_;
     my ($method, $path) = split ' ', $what;
     my $request = join "\r\n", "$method /api/v1$path HTTP/1.1",

@@ -206,8 +206,12 @@ sub request {
         path => \%path, json => $json };
 }
 
-my %SAMPLE = (date => '2026-04-01', 'date-time' => '2026-04-01T08:00:00Z',
-    email => 'sample@example.com', 'project-key' => 'SAMPLE');
+my %SAMPLE = (
+    date          => sub {'2026-04-01'},
+    'date-time'   => sub {'2026-04-01T08:00:00Z'},
+    email         => \&_email,
+    'project-key' => \&_key,
+);
 
 sub _value {
     my ($self, $place, $name, $schema) = @_;
@@ -221,7 +225,7 @@ sub _value {
         1 .. ($schema->{minItems} // 1) ] if $type eq 'array';
     return { map { $_ => $self->_value($place, $_, $schema->{properties}{$_}) }
         @{ $schema->{required} || [] } } if $type eq 'object';
-    return $SAMPLE{ $schema->{format} // '' } // 'Sample ' . ++$number;
+    return ($SAMPLE{ $schema->{format} // '' } // \&_name)->();
 }
 
 sub send {

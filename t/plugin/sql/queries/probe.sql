@@ -95,7 +95,7 @@ SELECT p.id
 SELECT s.room,
        (SELECT count(*) FROM ticket x
          WHERE x.org_id = :org AND x.project_id = t.project_id
-           AND x.status = 'In Progress' AND x.id <> t.id
+           AND x.status = 'InProgress' AND x.id <> t.id
            AND x.deleted_at IS NULL) AS taken
   FROM ticket t
   JOIN probe_setting s ON s.org_id = :org AND s.project_id = t.project_id
