@@ -156,13 +156,15 @@ typedef enum {
  *  _created  bool: false turns 201 into 200
  *  _at, _id  the sort key of a page's row
  */
-typedef struct {
+typedef struct alloy_statement_t {
     const char *name;
     alloy_sql_e mode;
     unsigned flags;
     int nparams;
     const char *const *params;  /* names of $1, $2, ...; NULL-terminated */
     const char *text;
+    const struct alloy_statement_t *count;      /* PAGE: the same rows counted,
+                                 * column total; or NULL */
 } alloy_statement_t;
 
 #define ALLOY_PARAMS_MAX 48     /* of one statement */

@@ -436,6 +436,13 @@ static int send_answer(request_rec *r, const alloy_answer_t *answer)
 
 /* ---- the request --------------------------------------------------------- */
 
+static const char *read_header(void *baton, const char *name)
+{
+    const request_rec *r = baton;
+
+    return apr_table_get(r->headers_in, name);
+}
+
 void alloy_http_describe(alloy_request_t *request, request_rec *r)
 {
     memset(request, 0, sizeof(*request));
@@ -449,6 +456,7 @@ void alloy_http_describe(alloy_request_t *request, request_rec *r)
     request->request_id = alloy_http_request_id(r);
     request->baton = r;
     request->body = read_body;
+    request->header = read_header;
 }
 
 /** The path as httpd's own rules saw it, encoded again: what a <Location>

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "convention.h"
 #include "cursor.h"
 #include "limits.h"
 #include "log.h"
@@ -91,6 +92,20 @@ alloy_problem_t *alloy_answer_nothing(alloy_call_t *call)
 
 /* ---- one row --------------------------------------------------------------------- */
 
+static void add_extra(alloy_call_t *call, const char *key, const char *value,
+                      int number)
+{
+    if (call->nextras == (int)(sizeof(call->extras)
+                               / sizeof(call->extras[0]))) {
+        alloy_log(ALLOY_LOG_ERROR, 0, "AL0031: %s adds too many keys",
+                  call->op->row->id);
+        return;
+    }
+    call->extras[call->nextras].name = key;
+    call->extras[call->nextras].value = value;
+    call->extras[call->nextras++].number = number;
+}
+
 static const alloy_bound_t *find_extra(const alloy_call_t *call,
                                        const char *name)
 {
@@ -128,7 +143,7 @@ static const alloy_shape_t *row_shape(const alloy_call_t *call)
     int count = 0, kept = 0, i;
 
     if (!call->nextras) {
-        return whole;
+        return alloy_convention_cut(call, whole);
     }
     while (whole->fields[count].name) {
         count++;
@@ -142,7 +157,7 @@ static const alloy_shape_t *row_shape(const alloy_call_t *call)
     }
     shape->name = whole->name;
     shape->fields = fields;
-    return shape;
+    return alloy_convention_cut(call, shape);
 }
 
 /* A row with everything that belongs to it. */
@@ -164,6 +179,20 @@ static void write_row(alloy_call_t *call, const alloy_result_t *result,
     alloy_out_end(out);
 }
 
+/* What an entity tag is made of. */
+static void note_version(alloy_call_t *call, const alloy_result_t *result,
+                         int row)
+{
+    int column = alloy_result_column(result, "version");
+
+    call->single = 1;
+    call->version = column < 0 ? NULL
+        : alloy_out_cell_text(result, row, column, call->pool);
+    if (alloy_convention_dry(call)) {
+        add_extra(call, "dry_run", "true", 1);
+    }
+}
+
 static alloy_problem_t *write_object(alloy_call_t *call,
                                      const alloy_result_t *result, int row)
 {
@@ -177,6 +206,7 @@ static alloy_problem_t *write_object(alloy_call_t *call,
     }
     ALLOY_TRY(call->session ? alloy_extend_write(call, result, row) : NULL);
     ALLOY_TRY(alloy_extend_read(call, result, row + 1));
+    note_version(call, result, row);
     write_row(call, result, row,
               alloy_out_map(result, row_shape(call), call->pool));
     return NULL;
@@ -250,9 +280,9 @@ static alloy_problem_t *write_rows(alloy_call_t *call,
                                    const alloy_result_t *result, int rows)
 {
     alloy_out_t *out = alloy_out(call);
-    const alloy_mapping_t *mapping = alloy_out_map(result,
-                                                   call->op->row->answer,
-                                                   call->pool);
+    const alloy_mapping_t *mapping = alloy_out_map(
+        result, alloy_convention_cut(call, call->op->row->answer),
+        call->pool);
     int i;
 
     ALLOY_TRY(alloy_extend_read(call, result, rows));
@@ -287,7 +317,8 @@ static const char *walk_name(const alloy_call_t *call)
     for (i = 0; i < call->op->nparams; i++) {
         const alloy_value_t *value = &call->values[i];
 
-        if (value->text || value->word) {
+        if ((value->text || value->word)
+            && !alloy_convention_is(call->op->params[i])) {
             text = apr_pstrcat(call->pool, text, "|",
                                call->op->params[i]->name, "=",
                                value->text ? value->text : value->word, NULL);
@@ -418,20 +449,6 @@ alloy_problem_t *alloy_answer_result(alloy_call_t *call,
 
 /* ---- by hand ---------------------------------------------------------------------------- */
 
-static void add_extra(alloy_call_t *call, const char *key, const char *value,
-                      int number)
-{
-    if (call->nextras == (int)(sizeof(call->extras)
-                               / sizeof(call->extras[0]))) {
-        alloy_log(ALLOY_LOG_ERROR, 0, "AL0031: %s adds too many keys",
-                  call->op->row->id);
-        return;
-    }
-    call->extras[call->nextras].name = key;
-    call->extras[call->nextras].value = value;
-    call->extras[call->nextras++].number = number;
-}
-
 ALLOY_DECLARE(void) alloy_answer_text(alloy_call_t *call, const char *key,
                                       const char *value)
 {
@@ -464,6 +481,7 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_answer_row(alloy_call_t *call,
     if (row) {
         ALLOY_TRY(alloy_answer_refusal(call, row->result));
     }
+    call->answered = row;
     ALLOY_TRY(write_object(call, row ? row->result : NULL,
                            row ? row->index : 0));
     if (row && call->op->row->location) {

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "convention.h"
 #include "limits.h"
 #include "log.h"
 
@@ -148,6 +149,8 @@ static alloy_problem_t *read_body(alloy_call_t *call)
     ALLOY_TRY(call->request->body(call->request->baton, &bytes, &length,
                                   limit));
     call->body_read = 1;
+    call->body_bytes = bytes;
+    call->body_length = length;
     return length ? parse_body(call, bytes, length) : NULL;
 }
 
@@ -177,7 +180,8 @@ static int filters_given(const alloy_call_t *call)
     int i;
 
     for (i = 0; i < call->op->nparams; i++) {
-        if (call->op->segment[i] < 0 && call->values[i].given) {
+        if (call->op->segment[i] < 0 && call->values[i].given
+            && !alloy_convention_is(call->op->params[i])) {
             return 1;
         }
     }
@@ -227,6 +231,10 @@ static void forget_try(alloy_call_t *call)
     call->out = NULL;
     call->nextras = 0;
     call->added = NULL;
+    call->single = 0;
+    call->version = NULL;
+    call->answered = NULL;
+    call->finished = 0;
     call->conflict = 0;
 }
 
@@ -236,7 +244,7 @@ static alloy_problem_t *run_transaction(alloy_call_t *call, run_fn *run)
 
     ALLOY_TRY(alloy_call_begin(call));
     problem = run(call);
-    if (problem) {
+    if (problem || alloy_convention_dry(call)) {
         alloy_call_rollback(call);
         return problem;
     }
@@ -263,7 +271,7 @@ static int pays(const alloy_call_t *call)
     return call->op->writes && call->principal && call->principal->budgeted;
 }
 
-static alloy_problem_t *run_own(alloy_call_t *call)
+alloy_problem_t *alloy_call_run_own(alloy_call_t *call)
 {
     const alloy_operation_t *row = call->op->row;
 
@@ -273,12 +281,35 @@ static alloy_problem_t *run_own(alloy_call_t *call)
     return row->guarded ? alloy_guarded_run(call) : run_steps(call);
 }
 
+/* The real thing, which is rolled back; a DELETE shows what it removed. */
+static alloy_problem_t *run_dry(alloy_call_t *call)
+{
+    int removes = call->op->row->method == ALLOY_DELETE;
+
+    ALLOY_TRY(removes ? alloy_convention_show_prior(call) : NULL);
+    ALLOY_TRY(alloy_precondition_given(call) ? alloy_precondition_run(call)
+                                             : alloy_call_run_own(call));
+    if (removes && call->out) {
+        call->answer->status = 200;
+    }
+    return NULL;
+}
+
 static alloy_problem_t *run_operation(alloy_call_t *call)
 {
+    if (alloy_convention_dry(call)) {
+        return run_again(call, run_dry);
+    }
+    if (alloy_repeat_given(call)) {
+        return run_again(call, alloy_repeat_run);
+    }
+    if (alloy_precondition_given(call)) {
+        return run_again(call, alloy_precondition_run);
+    }
     return pays(call) || alloy_extend_writes(call)
            || (call->op->row->flags & ALLOY_TRANSACTION)
            || alloy_guarded_counts(call->op)
-           ? run_again(call, run_own) : run_own(call);
+           ? run_again(call, alloy_call_run_own) : alloy_call_run_own(call);
 }
 
 /* What an earlier run with an outdated principal worked out. */
@@ -302,6 +333,7 @@ alloy_problem_t *alloy_call_run(alloy_call_t *call)
     }
     ALLOY_TRY(read_body(call));
     ALLOY_TRY(read_input(call));
+    ALLOY_TRY(alloy_convention_check_fields(call));
     ALLOY_TRY(alloy_refer_resolve(call));
     ALLOY_TRY(alloy_access_check_values(call));
     return run_operation(call);

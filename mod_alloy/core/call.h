@@ -50,6 +50,8 @@ struct alloy_call_t {
 
     const alloy_json_t *body;   /* parsed once, kept over a second run */
     int body_read;
+    const char *body_bytes;     /* as they came */
+    apr_size_t body_length;
     alloy_value_t *values;      /* parallel to op->params */
     alloy_paging_t paging;
 
@@ -70,10 +72,16 @@ struct alloy_call_t {
     alloy_bound_t extras[8];    /* alloy_answer_text() */
     int nextras;
     alloy_added_t *added;       /* what plugins add to the answer's rows */
+    int single;                 /* the answer is one thing ... */
+    const char *version;        /* ... of this version, or NULL */
+    const alloy_row_t *answered;        /* the row of alloy_answer_row() */
+    int finished;
 };
 
 /* call.c: the pipeline from input to answer */
 alloy_problem_t *alloy_call_run(alloy_call_t *call);
+/** The operation itself, without what is done around it. */
+alloy_problem_t *alloy_call_run_own(alloy_call_t *call);
 const char *alloy_call_change_id(alloy_call_t *call);
 
 /* access.c: what the caller may, as settings */

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "compatible.h"
+#include "convention.h"
 #include "limits.h"
 #include "log.h"
 
@@ -58,6 +59,12 @@ int alloy_request_id_fits(const char *text)
     return length > 0 && length <= ALLOY_REQUEST_ID_LIMIT && !text[length];
 }
 
+const char *alloy_request_header(const alloy_request_t *request,
+                                 const char *name)
+{
+    return request->header ? request->header(request->baton, name) : NULL;
+}
+
 /* ---- answers ---------------------------------------------------------------------- */
 
 static const char *base_of(const alloy_config_t *config, apr_pool_t *pool)
@@ -92,34 +99,6 @@ void alloy_engine_refuse(alloy_answer_t *answer, const alloy_config_t *config,
                        request->authorization
                        ? "Bearer realm=\"alloy\", error=\"invalid_token\""
                        : "Bearer realm=\"alloy\"");
-    }
-}
-
-static int ordinary_status(const alloy_op_t *op)
-{
-    if (op->row->flags & ALLOY_CREATES) {
-        return 201;
-    }
-    return 200;
-}
-
-static void answer_success(alloy_call_t *call)
-{
-    alloy_answer_t *answer = call->answer;
-
-    if (call->out && answer->status != 204 && !answer->body) {
-        answer->type = "application/json";
-        answer->body = call->out->bytes;
-        answer->length = call->out->length;
-    }
-    if (!answer->body && answer->status == ordinary_status(call->op)) {
-        answer->status = 204;
-    }
-    if (call->change_id && call->op->writes) {
-        apr_table_setn(answer->headers, "Alloy-Change-Id", call->change_id);
-    }
-    if (call->op->row->flags & ALLOY_REVEALS) {
-        apr_table_setn(answer->headers, "Cache-Control", "no-store");
     }
 }
 
@@ -181,7 +160,8 @@ static alloy_problem_t *run_current(alloy_call_t *call)
 
     do {
         call->stale = call->verified = 0;
-        call->answer->status = ordinary_status(call->op);
+        call->answer->status = call->op->row->flags & ALLOY_CREATES ? 201
+                                                                    : 200;
         ALLOY_TRY(identify(call, tries > 0));
         problem = confirm(call, alloy_call_run(call));
     } while (call->stale && ++tries < FRESH_TRIES);
@@ -255,7 +235,7 @@ static void run_call(alloy_answer_t *answer, alloy_engine_t *engine,
         alloy_engine_refuse(answer, engine->config, request, problem);
         return;
     }
-    answer_success(call);
+    alloy_finish(call);
 }
 
 void alloy_engine_run(alloy_answer_t *answer, alloy_engine_t *engine,

@@ -44,6 +44,8 @@ typedef struct {
     int root;                   /* a path at the server's root: only ROOT
                                  * operations exist */
     void *baton;
+    /** A header field's value, or NULL. */
+    const char *(*header)(void *baton, const char *name);
     /** Read the whole body, at most LIMIT bytes; called at most once.
      *  Problems: payload_too_large, request_timeout, bad_request. */
     alloy_problem_t *(*body)(void *baton, const char **bytes,
@@ -60,6 +62,10 @@ typedef struct {
     const char *user, *org;     /* for the access log, or NULL */
     const char *code;           /* of the problem, or NULL */
 } alloy_answer_t;
+
+/** A header field of the request, or NULL; fronts need not have any. */
+const char *alloy_request_header(const alloy_request_t *request,
+                                 const char *name);
 
 /** Run a request to its end; never fails, the answer may be a problem. */
 void alloy_engine_run(alloy_answer_t *answer, alloy_engine_t *engine,

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "convention.h"
 #include "path.h"
 
 static int params_count(const alloy_param_t *params)
@@ -30,16 +31,22 @@ static void params_merge(alloy_op_t *op, apr_pool_t *pool)
 {
     int count = params_count(op->row->params);
     const alloy_extension_t *const *added;
+    const alloy_param_t *const *common = alloy_convention_params(op->row,
+                                                                 pool);
     const alloy_param_t **list;
 
     for (added = op->extensions; *added; added++) {
         count += params_count((*added)->params);
     }
+    count += ALLOY_CONVENTIONS_MAX;
     list = apr_pcalloc(pool, sizeof(*list) * (count + 1));
     op->nparams = 0;
     params_append(list, &op->nparams, op->row->params);
     for (added = op->extensions; *added; added++) {
         params_append(list, &op->nparams, (*added)->params);
+    }
+    for (; *common; common++) {
+        list[op->nparams++] = *common;
     }
     op->params = list;
 }
