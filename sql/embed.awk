@@ -324,11 +324,27 @@ function print_source(    i) {
     print "};"
 }
 
-function print_statement(i,    j, n, parts) {
+# A page brings a second statement that counts the rows of its first :limit.
+function print_statement(i) {
     print ""
+    if (mode[i] == "ALLOY_SQL_PAGE") {
+        print "static const alloy_statement_t count_" names[i] " = {"
+        print_members(i, names[i] "_count", "ALLOY_SQL_ONE",
+                      "SELECT count(*) AS total FROM (\n" texts[i] ") AS page")
+        print "};"
+        print ""
+    }
     print "const alloy_statement_t sql_" names[i] " = {"
-    print "    .name = \"" names[i] "\","
-    print "    .mode = " mode[i] ","
+    print_members(i, names[i], mode[i], texts[i])
+    if (mode[i] == "ALLOY_SQL_PAGE") {
+        print "    .count = &count_" names[i] ","
+    }
+    print "};"
+}
+
+function print_members(i, name, how, text,    j, n, parts) {
+    print "    .name = \"" name "\","
+    print "    .mode = " how ","
     print "    .flags = " flag_words(i) ","
     print "    .nparams = " params[i] ","
     printf "    .params = (const char *const[]){ "
@@ -337,12 +353,11 @@ function print_statement(i,    j, n, parts) {
     }
     print "NULL },"
     print "    .text ="
-    n = split(texts[i], parts, "\n")
+    n = split(text, parts, "\n")
     for (j = 1; j <= n; j++) {
         print "        " c_string(parts[j] (j < n ? "\n" : "")) \
               (j < n ? "" : ",")
     }
-    print "};"
 }
 
 function flag_words(i,    words) {

@@ -138,10 +138,12 @@ START_TEST(parameters_stand_where_they_are_read)
     expect(SHELVES "get parameters 1 schema",
            "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":"
            "[\"Novel\",\"Poetry\"]},\"maxItems\":100}");
-    expect(SHELVES "get parameters 2 name", "\"limit\"");
-    expect(SHELVES "get parameters 3 name", "\"cursor\"");
-    ck_assert_uint_eq(alloy_json_count(at(SHELVES "get parameters")), 4);
-    ck_assert_uint_eq(alloy_json_count(at(BOOKS "patch parameters")), 1);
+    expect(SHELVES "get parameters 2 name", "\"fields\"");
+    expect(SHELVES "get parameters 3 name", "\"limit\"");
+    expect(SHELVES "get parameters 4 name", "\"cursor\"");
+    ck_assert_uint_eq(alloy_json_count(at(SHELVES "get parameters")), 5);
+    expect(BOOKS "patch parameters 1 name", "\"dry_run\"");
+    ck_assert_uint_eq(alloy_json_count(at(BOOKS "patch parameters")), 2);
     expect(BOOKS "get parameters 0 schema",
            "{\"type\":\"string\",\"format\":\"uuid\"}");
     expect("paths /books/search get parameters 0 required", "true");

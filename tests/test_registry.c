@@ -136,8 +136,9 @@ START_TEST(additions_are_merged)
     alloy_registry_t *registry = toy_registry(pool);
     const alloy_op_t *op = alloy_registry_find(registry, "book_update");
 
-    ck_assert_int_eq(op->nparams, 6);
+    ck_assert_int_eq(op->nparams, 7);
     ck_assert_str_eq(op->params[5]->name, "stamp");
+    ck_assert_str_eq(op->params[6]->name, "dry_run");
     ck_assert_str_eq(op->answer->name, "Book");
     ck_assert_str_eq(op->answer->fields[10].name, "stamp");
     ck_assert_ptr_null(op->answer->fields[11].name);

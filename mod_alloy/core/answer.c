@@ -390,6 +390,26 @@ static void write_link(alloy_call_t *call, const char *cursor)
                                 rest, cursor));
 }
 
+/* All of the list, by the page's own statement without cursor. */
+static alloy_problem_t *write_total(alloy_call_t *call, alloy_out_t *out)
+{
+    const alloy_row_t *row = NULL;
+    apr_int64_t total;
+
+    alloy_bind(call, "after_at", NULL);
+    alloy_bind(call, "after_id", NULL);
+    alloy_bind(call, "limit", apr_itoa(call->pool, ALLOY_TOTAL_LIMIT + 1));
+    ALLOY_TRY(alloy_fetch(call, call->op->last->count, &row));
+    total = row ? alloy_row_int(row, "total") : 0;
+    alloy_out_key(out, "total");
+    alloy_out_int(out, total > ALLOY_TOTAL_LIMIT ? ALLOY_TOTAL_LIMIT : total);
+    if (total > ALLOY_TOTAL_LIMIT) {
+        alloy_out_key(out, "total_is");
+        alloy_out_text(out, "at_least");
+    }
+    return NULL;
+}
+
 static alloy_problem_t *answer_page(alloy_call_t *call,
                                     const alloy_result_t *result)
 {
@@ -410,6 +430,7 @@ static alloy_problem_t *answer_page(alloy_call_t *call,
     alloy_out_text(out, cursor);
     alloy_out_key(out, "has_more");
     alloy_out_bool(out, more);
+    ALLOY_TRY(alloy_convention_counts(call) ? write_total(call, out) : NULL);
     alloy_out_end(out);
     if (cursor) {
         write_link(call, cursor);

@@ -17,6 +17,7 @@
 #define ALLOY_FAULTS_LIMIT      50              /* listed in one problem */
 #define ALLOY_PAGE_DEFAULT      50              /* rows */
 #define ALLOY_PAGE_LIMIT        200             /* rows */
+#define ALLOY_TOTAL_LIMIT       10000   /* rows counted for include_total */
 #define ALLOY_ARRAY_LIMIT       1000            /* rows of a bare array */
 #define ALLOY_CANDIDATES        20              /* of an ambiguous reference */
 #define ALLOY_REQUEST_ID_LIMIT  128             /* characters */

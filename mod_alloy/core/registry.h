@@ -11,7 +11,7 @@
 
 #include "../alloy.h"
 
-#define ALLOY_OP_PARAMS_MAX 32     /* of one operation, added ones included */
+#define ALLOY_OP_PARAMS_MAX 40     /* of one operation, added ones included */
 #define ALLOY_OP_STATEMENTS_MAX 16 /* one call of it sends, all plugins' */
 
 /** Where a parameter's value is read from. */

@@ -12,8 +12,10 @@
 #include "sql/invite.h"
 #include "sql/member.h"
 #include "sql/org.h"
+#include "sql/precondition.h"
 #include "sql/principal.h"
 #include "sql/project.h"
+#include "sql/repeat.h"
 #include "sql/session.h"
 #include "sql/ticket.h"
 
@@ -51,6 +53,8 @@ static const alloy_operation_t *const operations[] = {
 static const alloy_statement_t *const *const statements[] = {
     sql_engine_statements,
     sql_principal_statements,
+    sql_precondition_statements,
+    sql_repeat_statements,
     sql_account_statements,
     sql_session_statements,
     sql_api_key_statements,
