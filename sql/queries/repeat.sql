@@ -3,15 +3,15 @@
 
 -- name: repeat_lock :one
 SELECT pg_try_advisory_xact_lock(
-           hashtextextended(:me || ' ' || :operation || ' ' || :repeat_key, 0))
+           hashtextextended(:me::uuid || ' ' || :operation || ' ' || :repeat_key, 0))
        AS locked
 
 -- name: repeat_find :one
 SELECT i.status, i.headers, convert_from(i.body, 'UTF8') AS body,
        i.body_hash = :repeat_hash AS same
-  FROM definer.idempotency_find(:me, :operation, :repeat_key) i
+  FROM definer.idempotency_find(:me::uuid::text, :operation, :repeat_key) i
 
 -- name: repeat_keep :exec :write
-SELECT definer.idempotency_keep(:me, :operation, :repeat_key, :repeat_hash,
+SELECT definer.idempotency_keep(:me::uuid::text, :operation, :repeat_key, :repeat_hash,
            :repeat_status::integer, :repeat_headers::jsonb,
            convert_to(:repeat_body, 'UTF8'))
