@@ -23,6 +23,36 @@ my %RANK = (signed_in => 0, map { $ROLES[$_] => $_ } 0 .. $#ROLES);
 # is not about.
 my %NEEDS = (member_remove => 'Admin');
 
+# The least role of each operation, said a second time: one that is missing or
+# differs is meant to be seen by a reviewer.
+my %LEAST = map { my ($role, @ids) = split; map { $_ => $role } @ids }
+    split /\n\n/, <<'END';
+public docs health healthz readyz openapi problem_list problem_get
+    onboard onboard_status auth_login auth_logout auth_refresh auth_register
+    auth_reset invite_get
+
+signed_in auth_me auth_me_update auth_password auth_event_list session_list
+    session_end api_key_create api_key_delete api_key_list org_create org_list
+    invite_accept invite_accept_link
+
+Viewer org_get member_list member_remove project_get project_list
+    project_member_list project_summary ticket_get ticket_list
+    ticket_transitions comment_list activity_list
+
+Reporter ticket_create comment_add comment_update comment_delete
+
+Member project_create project_update project_member_add project_member_remove
+    ticket_update ticket_transition
+
+Admin member_set_role invite_create invite_list invite_revoke project_delete
+    ticket_delete
+
+Owner org_update org_delete auth_reset_offer
+END
+
+is($_->{role}, $LEAST{ $_->{id} }, "$_->{id} needs $_->{role}")
+    for $walk->operations;
+
 my $ada = $server->register(name => 'Ada Owner');
 my $stranger = $server->register(name => 'Sam Stranger');
 my $org = $server->org($ada, name => 'Acme');
@@ -260,6 +290,26 @@ subtest 'strangers and former members' => sub {
             same_as_nothing($named[$_], $requests[$_], $person,
                 @{ $named[$_]{names} }) for 0 .. $#named;
         } $server, "$person->{name} is refused everything";
+    }
+};
+
+subtest 'strangers who know a name' => sub {
+    my $key = $server->rows('SELECT key FROM alloy.project WHERE id = ?',
+        $open->{project})->[0]{key};
+    my ($number) = map { $_->{ticket_number} } @{ $server->must(200,
+        $server->get("/projects/$key/tickets", token => $ada))->{items} };
+    my @names = ([ GET => '/orgs/%s', $org->{slug}, 'no-such-org' ],
+        [ DELETE => "/orgs/%s/members/$ada->{email}", $org->{slug},
+            'no-such-org' ],
+        [ GET => '/projects/%s', $key, 'NONE' ],
+        [ GET => '/projects/%s/tickets', $key, 'NONE' ],
+        [ GET => '/tickets/%s', "$key-$number", 'NONE-1' ]);
+    for (@names) {
+        my ($method, $path, @said) = @$_;
+        my @told = map { told($server->request($method, sprintf($path, $_),
+            token => $stranger), @said) } @said;
+        like($told[0], qr/^404/, sprintf "$path is not found", $said[0]);
+        is($told[0], $told[1], 'as if there were nothing of that name');
     }
 };
 

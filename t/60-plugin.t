@@ -422,6 +422,7 @@ sub check_config {
     open my $out, '>', "$dir/check.conf" or die $!;
     print {$out} $conf;
     close $out or die $!;
+    local %ENV = (%ENV, AlloyTest::Httpd::environment($plain->dir));
     return run($APACHE, '-t', '-f', "$dir/check.conf");
 }
 

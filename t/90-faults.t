@@ -336,10 +336,11 @@ sub absent {
 
 # Few connections, so that they can be exhausted; httpd takes 16.
 $server->dbh->do('ALTER SYSTEM SET max_connections = 40');
+$server->expect_log($AWAY);
 $server->postgres_stop('fast');
+wait_for { $server->{httpd}->log->count($AWAY) } 'the log says it is away';
 $server->postgres_start;
 wait_for { $server->get('root:/readyz')->status == 200 } 'the cluster is ready';
-$server->expect_log($AWAY);
 
 my %fault = (restarts => \&restarts, crash => \&crash,
     frozen_session => \&frozen_session, frozen_cluster => \&frozen_cluster,

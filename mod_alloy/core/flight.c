@@ -13,6 +13,7 @@
 #include "limits.h"
 #include "sql/engine.h"
 
+#define MARGIN_LEAST apr_time_from_msec(100) /* the server is late at times */
 #define PAUSE_LEAST apr_time_from_msec(5) /* before a lock again */
 #define PAUSE_SPREAD apr_time_from_msec(45)
 
@@ -20,8 +21,12 @@
 
 const char *alloy_flight_timeout(apr_interval_time_t left, apr_pool_t *pool)
 {
-    apr_int64_t milliseconds = apr_time_as_msec(left) * 9 / 10;
+    apr_interval_time_t margin = left / 10 > MARGIN_LEAST ? left / 10
+                                                          : MARGIN_LEAST;
+    apr_int64_t milliseconds;
 
+    milliseconds = apr_time_as_msec(margin < left / 2 ? left - margin
+                                                      : left / 2);
     return apr_psprintf(pool, "%" APR_INT64_T_FMT,
                         milliseconds > 0 ? milliseconds : 1);
 }
@@ -221,6 +226,7 @@ alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
     flight->exchange.count = count;
     flight->exchange.prepare = config->prepare;
     flight->exchange.deadline = alloy_pool_now() + deadline;
+    flight->least = deadline / 20;
     flight->exchange.results = apr_pcalloc(pool, sizeof(PGresult *) * count);
     flight->exchange.pool = pool;
     return steps;
@@ -230,28 +236,31 @@ static apr_status_t take_connection(alloy_connection_t **pconnection,
                                     const alloy_flight_t *flight)
 {
     apr_time_t until = alloy_pool_now() + flight->wait;
+    apr_time_t last = flight->exchange.deadline - flight->least;
 
-    if (until > flight->exchange.deadline) {
-        until = flight->exchange.deadline;
+    if (until > last) {
+        until = last;
     }
     return alloy_pool_take(pconnection, flight->db->pool, flight->use, until,
                            flight->exchange.pool);
 }
 
-/* Waiting and earlier tries have used some of the time. The server must still
- * give up before we do, or a refusal would become an unknown outcome. */
+/* Waiting and earlier tries may have used much of the time. The server must
+ * still give up before we do, or a refusal would become an unknown outcome. */
 static void shorten_limit(const alloy_flight_t *flight)
 {
     const alloy_exchange_t *exchange = &flight->exchange;
     const alloy_step_t *enter = &exchange->steps[flight->enter];
     const char **values = (const char **)enter->values; /* fill_step's */
+    apr_interval_time_t left = exchange->deadline - alloy_pool_now();
     int i;
 
+    if (left > 19 * flight->least) {
+        return; /* the usual limit will do */
+    }
     for (i = 0; i < enter->statement->nparams; i++) {
         if (!strcmp(enter->statement->params[i], "timeout")) {
-            values[i] = alloy_flight_timeout(exchange->deadline
-                                                 - alloy_pool_now(),
-                                             exchange->pool);
+            values[i] = alloy_flight_timeout(left, exchange->pool);
         }
     }
 }
@@ -312,7 +321,7 @@ alloy_outcome_e alloy_flight_run(alloy_flight_t *flight,
         exchange->at = exchange->refused = exchange->fatal = 0;
         outcome = try_once(flight, &again, pkept);
         if (!again || ++tries > ALLOY_RETRIES
-            || alloy_pool_now() >= exchange->deadline) {
+            || alloy_pool_now() >= exchange->deadline - flight->least) {
             return outcome;
         }
         if (is_conflict(fault->sqlstate)) {

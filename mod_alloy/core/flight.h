@@ -19,6 +19,7 @@ typedef struct {
     alloy_use_e use;
     int enter;                /* index of the enter statement */
     apr_interval_time_t wait; /* for a connection */
+    apr_interval_time_t least; /* with less than this left nothing is sent */
 } alloy_flight_t;
 
 /** Room for COUNT steps; deadlines and waits follow from FLAGS. */

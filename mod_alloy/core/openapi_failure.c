@@ -73,9 +73,48 @@ static int removes(const alloy_op_t *op)
     return op->row->method == ALLOY_DELETE;
 }
 
+/* What the path ends in can have been changed by somebody else. */
+int alloy_openapi_is_conditional(const alloy_op_t *op)
+{
+    int i;
+
+    for (i = 0; i < op->nparams; i++) {
+        if (op->params[i]->type == ALLOY_REF
+            && alloy_op_place(op, i) == ALLOY_PLACE_PATH) {
+            return op->writes && alloy_openapi_has_caller(op)
+                   && !(op->row->flags & ALLOY_CREATES);
+        }
+    }
+    return 0;
+}
+
+static int has_shape(const alloy_op_t *op)
+{
+    return op->row->answer != NULL;
+}
+
+static int takes_secret(const alloy_op_t *op)
+{
+    int i;
+
+    for (i = 0; i < op->nparams; i++) {
+        if (op->params[i]->flags & ALLOY_SECRET) {
+            return op->writes;
+        }
+    }
+    return 0;
+}
+
+/* Signing in is refused with the status that asks for it. */
+static int may_be_unknown(const alloy_op_t *op)
+{
+    return alloy_openapi_has_caller(op) || takes_secret(op)
+           || (op->row->flags & ALLOY_TOKEN_READ);
+}
+
 static int is_throttled(const alloy_op_t *op)
 {
-    return op->writes && !alloy_openapi_has_caller(op);
+    return takes_secret(op) || (op->writes && !alloy_openapi_has_caller(op));
 }
 
 /* ---- Failures ------------------------------------------------------------ */
@@ -86,13 +125,15 @@ static const struct {
     const alloy_problem_kind_t *kind;
     int (*happens)(const alloy_op_t *op);
 } failures[] = { { &alloy_bad_request, is_always },
-                 { &alloy_unauthorized, alloy_openapi_has_caller },
+                 { &alloy_unauthorized, may_be_unknown },
                  { &alloy_forbidden, alloy_openapi_has_caller },
                  { &alloy_not_found, may_be_absent },
+                 { &alloy_not_acceptable, has_shape },
                  { &alloy_ambiguous_reference, has_ref },
                  { &alloy_already_exists, adds },
                  { &alloy_in_use, removes },
                  { &alloy_cursor_expired, alloy_openapi_is_page },
+                 { &alloy_version_conflict, alloy_openapi_is_conditional },
                  { &alloy_payload_too_large, alloy_openapi_has_body },
                  { &alloy_unsupported_media_type, alloy_openapi_has_body },
                  { &alloy_validation_failed, is_always },
@@ -108,6 +149,7 @@ static const struct {
               { 401, "Unauthorized" },
               { 403, "Forbidden" },
               { 404, "NotFound" },
+              { 406, "NotAcceptable" },
               { 409, "Conflict" },
               { 410, "Gone" },
               { 412, "PreconditionFailed" },

@@ -25,6 +25,8 @@ static const alloy_param_t paging[] = {
       .help = "How many rows a page has at most." },
     { .name = "cursor",
       .type = ALLOY_TEXT,
+      .least = 1,
+      .most = ALLOY_NAME_LIMIT,
       .help = "The `next_cursor` of the page before; the other parameters "
               "must be the same." },
     ALLOY_PARAMS_END
@@ -102,12 +104,40 @@ static void document_write(alloy_out_t *out, const char *type)
     alloy_out_key(out, "content");
     alloy_out_begin(out, '{');
     alloy_out_key(out, type);
-    alloy_out_json(out, "{}");
+    alloy_out_json(out, strcmp(type, "application/json")
+                        ? "{}" : "{\"schema\":{\"type\":\"object\"}}");
     alloy_out_end(out);
+}
+
+/* A GET without a shape answers a document its function makes. */
+static int is_document(const alloy_op_t *op)
+{
+    return op->row->run && op->row->method == ALLOY_GET && !op->answer;
+}
+
+/* A DELETE that is only tried answers what it would have removed. */
+static int shows_prior(const alloy_op_t *op)
+{
+    return op->row->method == ALLOY_DELETE && !op->answer
+           && alloy_op_param(op, "dry_run") >= 0;
+}
+
+/* One thing, which the caller may have already. */
+static int is_tagged(const alloy_op_t *op)
+{
+    return op->row->method == ALLOY_GET && op->answer
+           && !alloy_openapi_is_page(op)
+           && !alloy_openapi_mode_is(op, ALLOY_SQL_MANY);
 }
 
 static const char *answer_help(const alloy_op_t *op, int status)
 {
+    if (status == 304) {
+        return "If-None-Match has the ETag of what there is.";
+    }
+    if (status == 200 && shows_prior(op)) {
+        return "With dry_run: what would have been removed.";
+    }
     if (!op->answer) {
         return status == 204 ? "Done; there is nothing to answer."
                              : "A document of its own.";
@@ -128,19 +158,16 @@ static void answer_write(alloy_out_t *out, const alloy_op_t *op, int status)
     alloy_out_begin(out, '{');
     alloy_schema_pair(out, "description", answer_help(op, status));
     answer_headers_write(out, op, status);
-    if (op->answer) {
+    if (op->answer && status != 304) {
         content_write(out, op);
     }
     else if (op->row->document) {
         document_write(out, op->row->document);
     }
+    else if (status == 200) {
+        document_write(out, "application/json");
+    }
     alloy_out_end(out);
-}
-
-/* A GET without a shape answers a document its function makes. */
-static int is_document(const alloy_op_t *op)
-{
-    return op->row->run && op->row->method == ALLOY_GET && !op->answer;
 }
 
 /* A statement that tells by _created whether it made the row has two ways to
@@ -153,9 +180,11 @@ static int answers_with(const alloy_op_t *op, int status)
     switch (status) {
     case 200:
         return makes ? op->last && strstr(op->last->text, "_created")
-                     : has_content;
+                     : has_content || shows_prior(op);
     case 201:
         return makes;
+    case 304:
+        return is_tagged(op);
     default:
         return !makes && !has_content;
     }
@@ -163,7 +192,7 @@ static int answers_with(const alloy_op_t *op, int status)
 
 static void responses_write(alloy_out_t *out, const alloy_op_t *op)
 {
-    static const int statuses[] = { 200, 201, 204 };
+    static const int statuses[] = { 200, 201, 204, 304 };
     apr_size_t i;
 
     alloy_out_key(out, "responses");
@@ -212,6 +241,34 @@ static void place_write(alloy_out_t *out, const alloy_op_t *op,
     }
 }
 
+static void field_write(alloy_out_t *out, const char *name, const char *help)
+{
+    alloy_out_begin(out, '{');
+    alloy_schema_pair(out, "name", name);
+    alloy_schema_pair(out, "in", "header");
+    alloy_schema_pair(out, "description", help);
+    alloy_out_key(out, "schema");
+    alloy_out_json(out, "{\"type\":\"string\"}");
+    alloy_out_end(out);
+}
+
+static void fields_write(alloy_out_t *out, const alloy_op_t *op)
+{
+    if (op->row->method == ALLOY_POST && alloy_openapi_has_caller(op)) {
+        field_write(out, "Idempotency-Key",
+                    "Makes it safe to send the request again: the answer is "
+                    "kept for a day.");
+    }
+    if (alloy_openapi_is_conditional(op)) {
+        field_write(out, "If-Match",
+                    "The ETag of what was read: refuses the write when "
+                    "somebody else changed the same meanwhile.");
+    }
+    if (is_tagged(op)) {
+        field_write(out, "If-None-Match", "The ETag of what was read before.");
+    }
+}
+
 static void params_write(alloy_out_t *out, const alloy_op_t *op)
 {
     const alloy_param_t *param;
@@ -223,6 +280,7 @@ static void params_write(alloy_out_t *out, const alloy_op_t *op)
     for (param = paging; alloy_openapi_is_page(op) && param->name; param++) {
         param_write(out, param, "query");
     }
+    fields_write(out, op);
     alloy_out_end(out);
 }
 

@@ -18,6 +18,8 @@ int alloy_openapi_has_caller(const alloy_op_t *op);
 /** Is the answer that of a statement with this mode? */
 int alloy_openapi_mode_is(const alloy_op_t *op, alloy_sql_e mode);
 int alloy_openapi_is_page(const alloy_op_t *op);
+/** Does it obey If-Match? */
+int alloy_openapi_is_conditional(const alloy_op_t *op);
 
 /** One header into the object of headers. */
 void alloy_openapi_header(alloy_out_t *out, const char *name, const char *help);

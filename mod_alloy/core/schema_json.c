@@ -127,10 +127,16 @@ static void number_limits(alloy_out_t *out, const alloy_param_t *param)
     }
 }
 
-/* A row found by nothing but its id needs one. */
+/* A row found by nothing but its id needs one. Organizations have no statement
+ * for names either, because their slugs are among what is known of the caller. */
+static int needs_id(const alloy_resource_t *resource)
+{
+    return resource && !resource->find_name && strcmp(resource->name, "org");
+}
+
 static void ref_limits(alloy_out_t *out, const alloy_param_t *param)
 {
-    if (param->resource && !param->resource->find_name) {
+    if (needs_id(param->resource)) {
         alloy_schema_pair(out, "format", "uuid");
         return;
     }

@@ -66,7 +66,8 @@ static const alloy_shape_t me_shape = { "Me", me_fields };
 
 static const alloy_field_t code_fields[] = {
     { "user_id", ALLOY_UUID, 0, "Whose password it resets." },
-    { "code", ALLOY_TEXT, 0, "For POST /auth/reset, once; shown only here." },
+    { "code", ALLOY_TEXT, ALLOY_NULLABLE, "For POST /auth/reset, once; shown "
+      "only here, null in a repeated answer." },
     { "expires_at", ALLOY_INSTANT, 0, "Until when it works." },
     ALLOY_FIELDS_END
 };

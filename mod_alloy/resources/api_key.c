@@ -47,8 +47,8 @@ static const alloy_shape_t key_shape = { "ApiKey", key_fields };
 
 static const alloy_field_t new_key_fields[] = {
     KEY_FIELDS,
-    { "key", ALLOY_TEXT, 0, "The key itself, for the header Authorization: "
-      "Bearer; shown only here." },
+    { "key", ALLOY_TEXT, ALLOY_NULLABLE, "The key itself, for the header "
+      "Authorization: Bearer; shown only here, null in a repeated answer." },
     ALLOY_FIELDS_END
 };
 

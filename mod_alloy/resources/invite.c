@@ -41,9 +41,9 @@ static const alloy_shape_t invite_shape = { "Invite", invite_fields };
 
 static const alloy_field_t new_invite_fields[] = {
     INVITE_FIELDS,
-    { "invite_code", ALLOY_TEXT, 0, "What the invited person accepts with; "
-      "shown only here." },
-    { "invite_link", ALLOY_TEXT, 0, "A link that shows what the invite is "
+    { "invite_code", ALLOY_TEXT, ALLOY_NULLABLE, "What the invited person "
+      "accepts with; shown only here, null in a repeated answer." },
+    { "invite_link", ALLOY_TEXT, ALLOY_NULLABLE, "A link that shows what the invite is "
       "for; to accept, POST to it with /accept at its end." },
     ALLOY_FIELDS_END
 };

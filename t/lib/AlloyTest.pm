@@ -216,7 +216,7 @@ sub request {
     my $answer = AlloyTest::Answer->new(method => $method, path => $path,
         status => $got->{status}, headers => $got->{headers},
         body => $got->{content} // '', server => $self);
-    $self->_record($answer);
+    $self->_record($answer, $option{query});
     return $answer;
 }
 
@@ -259,14 +259,14 @@ sub raw {
 
 # Everything that was answered, for the last file of the run to look at.
 sub _record {
-    my ($self, $answer) = @_;
+    my ($self, $answer, $query) = @_;
     $self->{record} //= do {
         open my $out, '>>', $self->{cluster}->dir . "/answers-$$.jsonl"
             or die "answers: $!";
         $out->autoflush(1);
         $out;
     };
-    my $url = $self->url($answer->path);
+    my $url = $self->url($answer->path, $query);
     return unless $url =~ m{^\Q${\ $self->base}\E(/.*)$}s;
     my $body = $answer->body;
     print { $self->{record} } $json->encode({

@@ -111,6 +111,7 @@ sub judges {
     my $other = bless { %$self, plugins => [ $self->plugins ], %conf,
         dir => $dir }, ref $self;
     $other->_write_conf;
+    local %ENV = (%ENV, environment($self->{dir}));
     open my $out, '-|', $APACHE, '-t', '-f', "$dir/httpd.conf", '-E',
         "$dir/said" or die "$APACHE: $!";
     my $text = do { local $/; <$out> } // '';
@@ -138,6 +139,18 @@ sub _write {
     return;
 }
 
+# What httpd needs in its environment to load a module that was built with
+# sanitizers; their reports go to DIR. What httpd itself does is not under test:
+# leaks are not looked for.
+sub environment {
+    my ($dir) = @_;
+    my $libraries = $ENV{ALLOY_TEST_PRELOAD} or return;
+    return (LD_PRELOAD => join(' ', split ' ', $libraries),
+        ASAN_OPTIONS => "detect_leaks=0:log_path=$dir/report.asan",
+        TSAN_OPTIONS => "log_path=$dir/report.tsan",
+        UBSAN_OPTIONS => "print_stacktrace=1:log_path=$dir/report.ubsan");
+}
+
 sub _launch {
     my ($self) = @_;
     my $dir = $self->{dir};
@@ -151,13 +164,7 @@ sub _launch {
     delete @ENV{ grep {/^PG/} keys %ENV };
     my @wrap = split ' ', $ENV{ALLOY_TEST_WRAP} // '';
     push @wrap, "--log-file=$dir/report.%p" if @wrap && $wrap[0] eq 'valgrind';
-    if (my $libraries = $ENV{ALLOY_TEST_PRELOAD}) {
-        # What httpd itself does is not under test: leaks are not looked for.
-        $ENV{LD_PRELOAD}   = join ' ', split ' ', $libraries;
-        $ENV{ASAN_OPTIONS} = "detect_leaks=0:log_path=$dir/report.asan";
-        $ENV{UBSAN_OPTIONS}
-            = "print_stacktrace=1:log_path=$dir/report.ubsan";
-    }
+    %ENV = (%ENV, environment($dir));
     exec @wrap, $APACHE, '-f', "$dir/httpd.conf", '-DFOREGROUND'
         or POSIX::_exit(127);
 }
