@@ -13,6 +13,8 @@
 #include "core/json.h"
 #include "core/log.h"
 
+#define RATES "alloy-rates"    /* where the process keeps them */
+
 extern const alloy_plugin_t alloy_core_plugin; /* resources/core.c */
 
 /** A sentence for the admin: plain on the terminal at start and with -t. */
@@ -122,9 +124,38 @@ static apr_status_t stop_log(void *unused)
     return APR_SUCCESS;
 }
 
+/** One table of rates for the life of the server. */
+static apr_status_t share_rates(server_rec *main_server)
+{
+    apr_pool_t *forever = main_server->process->pool;
+    server_rec *server = NULL;
+    void *rate = NULL;
+
+    apr_pool_userdata_get(&rate, RATES, forever);
+    if (!rate) {
+        apr_status_t status = alloy_rate_make((alloy_rate_t **)&rate, forever);
+
+        if (status != APR_SUCCESS) {
+            return status;
+        }
+        apr_pool_userdata_setn(rate, RATES, NULL, forever);
+    }
+    while ((server = alloy_config_next(main_server, server))) {
+        alloy_config_of(server)->config.rate = rate;
+    }
+    return APR_SUCCESS;
+}
+
 static int finish_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                          server_rec *main_server)
 {
+    apr_status_t status = share_rates(main_server);
+
+    if (status != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, status, main_server,
+                     "AL0304: no shared memory for the rate limits");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     alloy_json_init();
     alloy_log_set(write_log, main_server,
                   ap_get_server_module_loglevel(main_server,

@@ -39,6 +39,8 @@ static const rule_t rules[ALLOY_SETTINGS] = {
     [ALLOY_SET_THROTTLE] = { 0, 1, 1, NULL },
     [ALLOY_SET_ROOT_PATHS] = { 0, 1, 0, NULL },
     [ALLOY_SET_KEEPALIVE_WAIT] = { 0, 1000, 5, "milliseconds" },
+    [ALLOY_SET_TOKEN_RATE] = { 0, 1000000, 0, "requests a minute" },
+    [ALLOY_SET_ADDRESS_RATE] = { 0, 1000000, 0, "requests a minute" },
 };
 
 alloy_server_t *alloy_config_of(const server_rec *server)
@@ -95,6 +97,23 @@ static const char *set_switch(cmd_parms *cmd, void *place, int on)
 
     alloy_config_of(cmd->server)->settings[rule - rules] = on;
     return NULL;
+}
+
+/** Whose requests are counted, and how many may come in a minute. */
+static const char *set_rate(cmd_parms *cmd, void *place, const char *whose,
+                            const char *word)
+{
+    int which = !ap_cstr_casecmp(whose, "token") ? ALLOY_SET_TOKEN_RATE
+                                                 : ALLOY_SET_ADDRESS_RATE;
+
+    if (which == ALLOY_SET_ADDRESS_RATE && ap_cstr_casecmp(whose, "address")) {
+        return apr_psprintf(cmd->pool,
+                            "%s can't be of \"%s\": write token or address, "
+                            "and the requests a minute.",
+                            cmd->cmd->name, whose);
+    }
+    return read_number(&alloy_config_of(cmd->server)->settings[which], cmd,
+                       &rules[which], word);
 }
 
 static const char *set_registration(cmd_parms *cmd, void *place,
@@ -501,6 +520,8 @@ const char *alloy_config_settle(const server_rec *server,
     config->refresh_lifetime = setting(own, ALLOY_SET_REFRESH_LIFETIME);
     config->hashers = (int)setting(own, ALLOY_SET_HASHERS);
     config->throttle = (int)setting(own, ALLOY_SET_THROTTLE);
+    config->token_rate = (int)setting(own, ALLOY_SET_TOKEN_RATE);
+    config->address_rate = (int)setting(own, ALLOY_SET_ADDRESS_RATE);
     config->version = ALLOY_VERSION;
     own->settings[ALLOY_SET_ROOT_PATHS] = setting(own, ALLOY_SET_ROOT_PATHS);
     own->settings[ALLOY_SET_KEEPALIVE_WAIT] =
@@ -524,6 +545,8 @@ const command_rec alloy_config_directives[] = {
                    RSRC_CONF, "milliseconds a read, and a write, may take"),
     AP_INIT_TAKE12("AlloyDatabaseWait", set_times, RULE(READ_WAIT), RSRC_CONF,
                    "milliseconds a read, and a write, wait for a connection"),
+    AP_INIT_TAKE2("AlloyRateLimit", set_rate, NULL, RSRC_CONF,
+                  "token or address, and how many requests a minute it has"),
     AP_INIT_TAKE1("AlloyKeepAliveWait", set_number, RULE(KEEPALIVE_WAIT),
                   RSRC_CONF,
                   "milliseconds a thread waits for its client's next request"),

@@ -45,6 +45,7 @@ struct alloy_call_t {
     int cached;                 /* he came from the cache ... */
     int verified;               /* ... and a flush has confirmed him */
     int stale;                  /* a flush found another version: run again */
+    int counted;                /* against the rate limits */
     int conflict;               /* a step met a deadlock or the like: the
                                  * transaction may be run again */
 

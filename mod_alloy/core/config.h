@@ -8,6 +8,7 @@
 
 #include "../alloy.h"
 #include "db.h"
+#include "rate.h"
 #include "secret.h"
 
 typedef struct {
@@ -19,6 +20,8 @@ typedef struct {
     apr_int64_t access_lifetime, refresh_lifetime;      /* seconds */
     int hashers;                /* passwords hashed at once in a child */
     int throttle;
+    int token_rate, address_rate;       /* requests a minute; 0: no limit */
+    alloy_rate_t *rate;         /* counts them, for all children */
     alloy_secret_keys_t *keys;  /* sign and verify access tokens */
     const char *version;        /* of the module */
 } alloy_config_t;

@@ -131,6 +131,52 @@ static int names_lost(const alloy_problem_t *problem)
     return problem->faults && !strcmp(problem->faults->code, "not_found");
 }
 
+/* Fields of draft-ietf-httpapi-ratelimit-headers: the policy and what is left
+ * of it. */
+static alloy_problem_t *count_request(alloy_call_t *call, char kind,
+                                      const char *who, int limit)
+{
+    apr_table_t *headers = call->answer->headers;
+    alloy_quota_t quota;
+
+    if (!limit || !who || !call->engine->config->rate) {
+        return NULL;
+    }
+    alloy_rate_count(&quota, call->engine->config->rate, kind, who, limit);
+    apr_table_setn(headers, "RateLimit-Policy",
+                   apr_psprintf(call->pool, "\"default\";q=%d;w=60",
+                                quota.limit));
+    apr_table_setn(headers, "RateLimit",
+                   apr_psprintf(call->pool, "\"default\";r=%d;t=%d",
+                                quota.remaining, quota.reset));
+    if (!quota.retry) {
+        return NULL;
+    }
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_rate_limited,
+                      "More than %d requests came within a minute; go on "
+                      "after the time in Retry-After.", limit), quota.retry);
+}
+
+/* Once a request, whatever it takes to answer it. */
+static alloy_problem_t *count_caller(alloy_call_t *call)
+{
+    const alloy_config_t *config = call->engine->config;
+    const alloy_principal_t *principal = call->principal;
+
+    if (call->counted) {
+        return NULL;
+    }
+    call->counted = 1;
+    ALLOY_TRY(count_request(call, 'a', call->request->address,
+                            config->address_rate));
+    return principal
+        ? count_request(call, 't', principal->key ? principal->key
+                                                  : principal->session,
+                        config->token_rate)
+        : NULL;
+}
+
 static int is_refusal(const alloy_problem_t *problem)
 {
     int status = problem->kind->status;
@@ -163,6 +209,7 @@ static alloy_problem_t *run_current(alloy_call_t *call)
         call->answer->status = call->op->row->flags & ALLOY_CREATES ? 201
                                                                     : 200;
         ALLOY_TRY(identify(call, tries > 0));
+        ALLOY_TRY(count_caller(call));
         problem = confirm(call, alloy_call_run(call));
     } while (call->stale && ++tries < FRESH_TRIES);
     return problem;
