@@ -237,7 +237,7 @@ struct alloy_param_t {
     const alloy_resource_t *resource;   /* REF */
     const char *within;         /* REF by name: the parameter that holds the
                                  * parent, or "org": the call's organization */
-    const alloy_param_t *inner; /* LIST, OBJECT */
+    const alloy_param_t *inner; /* LIST; OBJECT: NULL for any */
     alloy_role_e role;          /* needs more than the operation does, or 0 */
     const char *tool_name;      /* what a tool calls it; NULL: the name, for a
                                  * REF without "_id" */

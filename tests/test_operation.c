@@ -323,8 +323,8 @@ START_TEST(path_parameters_are_checked)
     REFUSED("the parameter time is part of the path; leave out "
             "ALLOY_IN_QUERY, ALLOY_IN_BODY and ALLOY_MANY",
             ALLOY_POST, .name = "time", .flags = ALLOY_IN_QUERY);
-    REFUSED("the parameter time is an ALLOY_LIST or ALLOY_OBJECT without "
-            ".inner",
+    REFUSED("the parameter time is an ALLOY_LIST without .inner, or an "
+            "ALLOY_OBJECT whose .inner is empty",
             ALLOY_POST, .name = "time", .type = ALLOY_LIST);
 }
 END_TEST

@@ -44,8 +44,8 @@ ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call)
     return call->principal ? call->principal->key : NULL;
 }
 
-static const alloy_value_t *find_value(const alloy_call_t *call,
-                                       const char *name)
+const alloy_value_t *alloy_call_value(const alloy_call_t *call,
+                                      const char *name)
 {
     int i;
 
@@ -62,7 +62,7 @@ static const alloy_value_t *find_value(const alloy_call_t *call,
 ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call,
                                        const char *name)
 {
-    const alloy_value_t *value = find_value(call, name);
+    const alloy_value_t *value = alloy_call_value(call, name);
 
     return value ? value->text : NULL;
 }
@@ -70,20 +70,23 @@ ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call,
 ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call,
                                      const char *name)
 {
-    const alloy_value_t *value = find_value(call, name);
+    const alloy_value_t *value = alloy_call_value(call, name);
 
     return value && value->text ? value->number : 0;
 }
 
 ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name)
 {
-    const alloy_value_t *value = find_value(call, name);
+    const alloy_value_t *value = alloy_call_value(call, name);
 
     return value ? value->given : 0;
 }
 
 const char *alloy_call_change_id(alloy_call_t *call)
 {
+    if (call->parent) {
+        call->change_id = alloy_call_change_id(call->parent);
+    }
     if (!call->change_id) {
         alloy_id_t id;
         char *text = apr_palloc(call->pool, ALLOY_ID_TEXT + 1);
@@ -224,8 +227,6 @@ static alloy_problem_t *run_steps(alloy_call_t *call)
     return alloy_answer_result(call, call->op->last, results[answers]);
 }
 
-typedef alloy_problem_t *run_fn(alloy_call_t *call);
-
 static void forget_try(alloy_call_t *call)
 {
     call->out = NULL;
@@ -238,7 +239,7 @@ static void forget_try(alloy_call_t *call)
     call->conflict = 0;
 }
 
-static alloy_problem_t *run_transaction(alloy_call_t *call, run_fn *run)
+static alloy_problem_t *run_transaction(alloy_call_t *call, alloy_run_fn *run)
 {
     alloy_problem_t *problem;
 
@@ -252,7 +253,7 @@ static alloy_problem_t *run_transaction(alloy_call_t *call, run_fn *run)
 }
 
 /* Deadlocks and the like: the whole transaction again. */
-static alloy_problem_t *run_again(alloy_call_t *call, run_fn *run)
+alloy_problem_t *alloy_call_transact(alloy_call_t *call, alloy_run_fn *run)
 {
     alloy_problem_t *problem;
     int tries = 0;
@@ -297,19 +298,22 @@ static alloy_problem_t *run_dry(alloy_call_t *call)
 
 static alloy_problem_t *run_operation(alloy_call_t *call)
 {
+    if (call->parent) {         /* in its transaction already */
+        return alloy_call_run_own(call);
+    }
     if (alloy_convention_dry(call)) {
-        return run_again(call, run_dry);
+        return alloy_call_transact(call, run_dry);
     }
     if (alloy_repeat_given(call)) {
-        return run_again(call, alloy_repeat_run);
+        return alloy_call_transact(call, alloy_repeat_run);
     }
     if (alloy_precondition_given(call)) {
-        return run_again(call, alloy_precondition_run);
+        return alloy_call_transact(call, alloy_precondition_run);
     }
     return pays(call) || alloy_extend_writes(call)
            || (call->op->row->flags & ALLOY_TRANSACTION)
            || alloy_guarded_counts(call->op)
-           ? run_again(call, alloy_call_run_own) : alloy_call_run_own(call);
+           ? alloy_call_transact(call, alloy_call_run_own) : alloy_call_run_own(call);
 }
 
 /* What an earlier run with an outdated principal worked out. */

@@ -68,6 +68,9 @@ struct alloy_call_t {
     int nids;
     const char *change_id;
     alloy_session_t *session;   /* of an ALLOY_TRANSACTION operation */
+    const char *settled;        /* the settings it has now */
+    alloy_call_t *parent;       /* the batch this call is a part of, or NULL */
+    int spent;                  /* the parts paid for themselves */
 
     alloy_out_t *out;
     alloy_bound_t extras[8];    /* alloy_answer_text() */
@@ -81,6 +84,11 @@ struct alloy_call_t {
 
 /* call.c: the pipeline from input to answer */
 alloy_problem_t *alloy_call_run(alloy_call_t *call);
+/** Run RUN in a transaction, again where a deadlock or the like ended it. */
+alloy_problem_t *alloy_call_transact(alloy_call_t *call, alloy_run_fn *run);
+/** The value of a declared parameter; NULL and a log line for others. */
+const alloy_value_t *alloy_call_value(const alloy_call_t *call,
+                                      const char *name);
 /** The operation itself, without what is done around it. */
 alloy_problem_t *alloy_call_run_own(alloy_call_t *call);
 const char *alloy_call_change_id(alloy_call_t *call);
@@ -120,6 +128,10 @@ void alloy_call_rollback(alloy_call_t *call);
 alloy_problem_t *alloy_call_step(alloy_call_t *call,
                                  const alloy_statement_t *statement,
                                  const alloy_result_t **presult);
+/** Pay for one write of a key with a budget, in the transaction. */
+alloy_problem_t *alloy_call_spend(alloy_call_t *call);
+/** The principal as the transaction's own changes have made him. */
+alloy_problem_t *alloy_call_renew(alloy_call_t *call);
 /** Ask whether a cached principal is still the current one. */
 alloy_problem_t *alloy_call_verify(alloy_call_t *call);
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "limits.h"
 #include "log.h"
 #include "sql/principal.h"
@@ -163,6 +165,14 @@ static alloy_problem_t *read_outcome(alloy_call_t *call,
     }
 }
 
+/* What `enter` would set, as one text to compare. */
+static const char *settings_name(const alloy_enter_t *enter, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, enter->version ? enter->version : "", "|",
+                       enter->orgs, "|", enter->all, "|", enter->projects,
+                       "|", enter->call ? enter->call : "", NULL);
+}
+
 /* ---- one flush ------------------------------------------------------------ */
 
 static int writes_any(const alloy_step_t *steps, int count)
@@ -177,6 +187,44 @@ static int writes_any(const alloy_step_t *steps, int count)
     return 0;
 }
 
+/* In an open transaction, which may have other settings: those of the
+ * operation, while a reference is looked up with the least. */
+static alloy_problem_t *settle(alloy_call_t *call, alloy_role_e role)
+{
+    alloy_call_t *owner = call->parent ? call->parent : call;
+    alloy_db_fault_t fault = { "" };
+    const char *wanted;
+    alloy_enter_t enter;
+    alloy_problem_t *problem;
+
+    alloy_access_enter(&enter, call, role, 1);
+    wanted = settings_name(&enter, call->pool);
+    if (owner->settled && !strcmp(owner->settled, wanted)) {
+        return NULL;
+    }
+    problem = read_outcome(call, alloy_db_enter(call->session, &enter, &fault),
+                           &fault, 0);
+    owner->settled = problem ? NULL : wanted;
+    return problem;
+}
+
+static alloy_problem_t *flush_within(alloy_call_t *call, alloy_role_e role,
+                                     const alloy_step_t *steps, int count,
+                                     const alloy_result_t **results)
+{
+    int i;
+
+    ALLOY_TRY(settle(call, role));
+    for (i = 0; i < count; i++) {
+        alloy_db_fault_t fault = { "" };
+        alloy_outcome_e outcome = alloy_db_step(call->session, &steps[i],
+                                                &results[i], &fault);
+
+        ALLOY_TRY(read_outcome(call, outcome, &fault, 0));
+    }
+    return NULL;
+}
+
 alloy_problem_t *alloy_call_flush(alloy_call_t *call, alloy_role_e role,
                                   const alloy_step_t *steps, int count,
                                   const alloy_result_t **results)
@@ -186,6 +234,9 @@ alloy_problem_t *alloy_call_flush(alloy_call_t *call, alloy_role_e role,
     alloy_enter_t enter;
     alloy_outcome_e outcome;
 
+    if (call->session) {
+        return flush_within(call, role, steps, count, results);
+    }
     alloy_access_enter(&enter, call, role, writes);
     outcome = alloy_db_flush(call->engine->db, &enter, steps, count, results,
                              &fault, call->pool);
@@ -213,15 +264,16 @@ alloy_problem_t *alloy_call_begin(alloy_call_t *call)
     if (outcome != ALLOY_DB_COMMITTED) {
         call->session = NULL;
     }
+    call->settled = settings_name(&enter, call->pool);
     return read_outcome(call, outcome, &fault, 0);
 }
 
 /* What a key with a budget pays; the last lock of its transaction. */
-static alloy_problem_t *spend(alloy_call_t *call)
+alloy_problem_t *alloy_call_spend(alloy_call_t *call)
 {
     const alloy_result_t *ignored = NULL;
 
-    if (!call->op->writes || !call->principal || !call->principal->budgeted) {
+    if (call->spent || !call->op->writes || !call->principal || !call->principal->budgeted) {
         return NULL;
     }
     alloy_bind(call, "key", call->principal->key);
@@ -231,7 +283,7 @@ static alloy_problem_t *spend(alloy_call_t *call)
 alloy_problem_t *alloy_call_commit(alloy_call_t *call)
 {
     alloy_db_fault_t fault = { "" };
-    alloy_problem_t *problem = spend(call);
+    alloy_problem_t *problem = alloy_call_spend(call);
     alloy_outcome_e outcome;
 
     if (problem) {
@@ -256,16 +308,31 @@ alloy_problem_t *alloy_call_step(alloy_call_t *call,
                                  const alloy_statement_t *statement,
                                  const alloy_result_t **presult)
 {
-    alloy_db_fault_t fault = { "" };
-    alloy_outcome_e outcome;
     alloy_step_t step;
 
     ALLOY_TRY(alloy_bind_step(&step, call, statement));
-    if (!call->session) {
-        return alloy_call_flush(call, call->op->row->role, &step, 1, presult);
+    return alloy_call_flush(call, call->op->row->role, &step, 1, presult);
+}
+
+alloy_problem_t *alloy_call_renew(alloy_call_t *call)
+{
+    const alloy_principal_t *renewed = NULL;
+    alloy_db_fault_t fault = { "" };
+    alloy_enter_t enter;
+
+    alloy_access_enter(&enter, call, ALLOY_SIGNED_IN, 1);
+    call->settled = NULL;
+    if (alloy_db_enter(call->session, &enter, &fault) == ALLOY_DB_COMMITTED) {
+        return NULL;
     }
-    outcome = alloy_db_step(call->session, &step, presult, &fault);
-    return read_outcome(call, outcome, &fault, 0);
+    if (!fault.stale) {
+        return aborted(call, &fault);
+    }
+    ALLOY_TRY(alloy_identity_renew(&renewed, call->engine->identity,
+                                   call->session,
+                                   call->request->authorization, call->pool));
+    call->principal = renewed;
+    return NULL;
 }
 
 ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,

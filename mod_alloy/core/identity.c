@@ -199,3 +199,33 @@ alloy_problem_t *alloy_identity_read(const alloy_principal_t **pprincipal,
     alloy_principals_keep(identity->cache, token.digest, *pprincipal);
     return NULL;
 }
+
+alloy_problem_t *alloy_identity_renew(const alloy_principal_t **pprincipal,
+                                      alloy_identity_t *identity,
+                                      alloy_session_t *session,
+                                      const char *authorization,
+                                      apr_pool_t *pool)
+{
+    const char *text = bearer_of(authorization);
+    const alloy_result_t *result = NULL;
+    alloy_db_fault_t fault = { "" };
+    token_t token = { { 0 } };
+    alloy_step_t step;
+
+    if (!text) {
+        return no_token(pool);
+    }
+    alloy_secret_sha256(token.digest, text, strlen(text));
+    ALLOY_TRY(read_token(&token, text, identity->config, pool));
+    step.statement = token.statement;
+    step.values = &token.argument;
+    if (alloy_db_step(session, &step, &result, &fault)
+        != ALLOY_DB_COMMITTED) {
+        return no_answer(pool);
+    }
+    if (!alloy_result_rows(result)) {
+        return bad_token(pool);
+    }
+    *pprincipal = alloy_principal_read(result, token.expires, pool);
+    return NULL;
+}

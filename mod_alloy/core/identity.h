@@ -57,4 +57,12 @@ alloy_problem_t *alloy_identity_read(const alloy_principal_t **pprincipal,
                                      const char *authorization, int fresh,
                                      int *pcached, apr_pool_t *pool);
 
+/** Read the principal again inside a transaction, which has changed what he
+ *  may; not kept, because it may be rolled back. */
+alloy_problem_t *alloy_identity_renew(const alloy_principal_t **pprincipal,
+                                      alloy_identity_t *identity,
+                                      alloy_session_t *session,
+                                      const char *authorization,
+                                      apr_pool_t *pool);
+
 #endif

@@ -120,9 +120,12 @@ static const char *inner_check(const place_t *place)
     int is_list = place->param->type == ALLOY_LIST;
     place_t next = *place;
 
+    if (!inner && !is_list) {
+        return NULL; /* any object */
+    }
     if (!inner || (!is_list && !inner->name)) {
-        return refuse(place, "is an ALLOY_LIST or ALLOY_OBJECT without "
-                             ".inner");
+        return refuse(place, "is an ALLOY_LIST without .inner, or an "
+                             "ALLOY_OBJECT whose .inner is empty");
     }
     if (place->depth == DEPTH_MAX) {
         return refuse(place, "contains values too deep in each other");

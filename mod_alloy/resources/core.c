@@ -36,6 +36,7 @@ const char *const alloy_priority_words[] = {
 
 static const alloy_operation_t *const operations[] = {
     alloy_about_operations,
+    alloy_batch_operations,
     alloy_account_operations,
     alloy_session_operations,
     alloy_api_key_operations,

@@ -29,6 +29,7 @@ extern const alloy_format_t alloy_markdown_format;
 extern alloy_decide_fn alloy_move_decide;
 
 extern const alloy_operation_t alloy_about_operations[];
+extern const alloy_operation_t alloy_batch_operations[];
 extern const alloy_operation_t alloy_account_operations[];
 extern const alloy_operation_t alloy_session_operations[];
 extern const alloy_operation_t alloy_api_key_operations[];
