@@ -228,7 +228,9 @@ static void limits_write(alloy_out_t *out, const alloy_param_t *param)
         list_limits(out, param);
         break;
     case ALLOY_OBJECT:
-        object_write(out, param->inner);
+        if (param->inner) {
+            object_write(out, param->inner);
+        }
         break;
     default:
         break;

@@ -68,6 +68,8 @@ my %BODY = (
             new => $caller->{password} } };
     },
     auth_me_update => sub { { json => { display_name => _name() } } },
+    batch          => sub { { json => { operations => [
+        { method => 'GET', path => '/auth/me' }] } } },
     org_create     => sub { { json => { name => _name() } } },
     org_update     => sub { { json => { name => _name() } } },
     org_delete     => sub {
