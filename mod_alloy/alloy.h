@@ -508,6 +508,7 @@ typedef struct {
 #define ALLOY_HIDDEN      0x20u /* not in /openapi.json */
 #define ALLOY_TOKEN_READ  0x40u /* public, but a token that is sent is read */
 #define ALLOY_ANY_SCOPE   0x80u /* for every token, whatever its scopes */
+#define ALLOY_NESTS      0x100u /* runs other operations: fails as any may */
 
 #define ALLOY_STEPS_MAX 4
 

@@ -493,7 +493,7 @@ const alloy_operation_t alloy_batch_operations[] = {
         .help = "In one transaction, unless atomic is false. Each needs the "
                 "role and the scope its own request needs.",
         .role = ALLOY_SIGNED_IN,
-        .flags = ALLOY_ANY_SCOPE,
+        .flags = ALLOY_ANY_SCOPE | ALLOY_NESTS,
         .params = batch_params,
         .answer = &batch_shape,
         .run = run_batch,

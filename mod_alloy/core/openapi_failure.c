@@ -112,11 +112,6 @@ static int may_be_unknown(const alloy_op_t *op)
            || (op->row->flags & ALLOY_TOKEN_READ);
 }
 
-static int is_throttled(const alloy_op_t *op)
-{
-    return takes_secret(op) || (op->writes && !alloy_openapi_has_caller(op));
-}
-
 /* ---- Failures ------------------------------------------------------------ */
 
 /* When a problem of the engine may be met; an operation's refusals add to
@@ -137,7 +132,7 @@ static const struct {
                  { &alloy_payload_too_large, alloy_openapi_has_body },
                  { &alloy_unsupported_media_type, alloy_openapi_has_body },
                  { &alloy_validation_failed, is_always },
-                 { &alloy_rate_limited, is_throttled },
+                 { &alloy_rate_limited, is_always },
                  { &alloy_internal, is_always },
                  { &alloy_unavailable, is_always } };
 
@@ -172,7 +167,8 @@ int alloy_openapi_fails(const alloy_op_t *op, int status)
         }
     }
     for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        if (failures[i].kind->status == status && failures[i].happens(op)) {
+        if (failures[i].kind->status == status
+            && (failures[i].happens(op) || (op->row->flags & ALLOY_NESTS))) {
             return 1;
         }
     }

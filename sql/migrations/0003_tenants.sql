@@ -87,10 +87,12 @@ CREATE POLICY definer ON alloy.change FOR INSERT TO alloy_definer
 -- was decided when alloy.orgs was sent.
 CREATE POLICY colleague ON identity.user FOR SELECT TO alloy_app
     USING (id = (SELECT nullif(current_setting('alloy.me', true), '')::uuid)
-           OR EXISTS (SELECT FROM alloy.membership m
-                       WHERE m.org_id = ANY ((SELECT nullif(current_setting(
-                                 'alloy.orgs', true), '')::uuid[])::uuid[])
-                         AND m.user_id = "user".id));
+           -- no EXISTS: that may be answered by reading all the members
+           OR (SELECT true FROM alloy.membership m
+                WHERE m.org_id = ANY ((SELECT nullif(current_setting(
+                          'alloy.orgs', true), '')::uuid[])::uuid[])
+                  AND m.user_id = "user".id
+                LIMIT 1));
 
 SET LOCAL ROLE alloy_definer;
 

@@ -7,9 +7,12 @@ c.id, c.ticket_id, c.author_id, c.body, c.mentions, c.version, c.created_at,
 -- The ticket t, not deleted and not in a deleted project.
 -- fragment: comment_parent
 FROM ticket t
-          JOIN project p ON p.org_id = :org AND p.id = t.project_id
-         WHERE t.org_id = :org AND t.id = :ticket
-           AND t.deleted_at IS NULL AND p.deleted_at IS NULL
+         CROSS JOIN LATERAL (
+            SELECT FROM project p
+             WHERE p.org_id = :org AND p.id = t.project_id
+               AND p.deleted_at IS NULL
+             LIMIT 1) p
+         WHERE t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
 
 -- A comment goes with its ticket.
 -- fragment: comment_target

@@ -213,7 +213,8 @@ SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
           FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id) AS statuses
   FROM ticket t
-  JOIN project p ON @ticket_in_project@
+  CROSS JOIN LATERAL (
+    SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
 -- Leaving the category done opens a ticket again; moves within it don't.
@@ -273,7 +274,8 @@ SELECT t.status AS current,
           FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id) AS statuses
   FROM ticket t
-  JOIN project p ON @ticket_in_project@
+  CROSS JOIN LATERAL (
+    SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
 -- name: ticket_delete :exec
