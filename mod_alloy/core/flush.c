@@ -273,7 +273,8 @@ alloy_problem_t *alloy_call_spend(alloy_call_t *call)
 {
     const alloy_result_t *ignored = NULL;
 
-    if (call->spent || !call->op->writes || !call->principal || !call->principal->budgeted) {
+    if (call->spent || call->replayed || !call->op->writes || !call->principal
+        || !call->principal->budgeted) {
         return NULL;
     }
     alloy_bind(call, "key", call->principal->key);
