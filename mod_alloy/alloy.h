@@ -348,7 +348,11 @@ ALLOY_DECLARE(void) alloy_bind(alloy_call_t *call, const char *name,
 ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
                                            const alloy_statement_t *statement,
                                            const alloy_rows_t **prows);
-/** The same for at most one row; *PROW is NULL when there is none. */
+/** Run a statement in a transaction of its own, which stays when the call is
+ *  refused or only tried: a failed attempt that must be counted. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_run_apart(alloy_call_t *call,
+                                    const alloy_statement_t *statement);
+/** As alloy_run, for at most one row; *PROW is NULL when there is none. */
 ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
                                              const alloy_statement_t *statement,
                                              const alloy_row_t **prow);

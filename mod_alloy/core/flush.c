@@ -349,6 +349,16 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
     return NULL;
 }
 
+ALLOY_DECLARE(alloy_problem_t *) alloy_run_apart(alloy_call_t *call,
+                                    const alloy_statement_t *statement)
+{
+    const alloy_result_t *ignored = NULL;
+    alloy_step_t step;
+
+    ALLOY_TRY(alloy_bind_step(&step, call, statement));
+    return alloy_call_flush(call, call->op->row->role, &step, 1, &ignored);
+}
+
 ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
                                              const alloy_statement_t *statement,
                                              const alloy_row_t **prow)
