@@ -471,6 +471,8 @@ typedef struct {
                                      * row: 404 or 403 */
     alloy_decide_fn *decide;        /* the owner's own rules, or NULL */
     const alloy_statement_t *write; /* answers the row; gets :seen */
+    int counts;                     /* looks at other rows, which others add:
+                                     * locked form only */
 } alloy_guarded_t;
 
 /**

@@ -24,7 +24,7 @@ int alloy_guarded_counts(const alloy_op_t *op)
             return 1;
         }
     }
-    return 0;
+    return op->row->guarded && op->row->guarded->counts;
 }
 
 /* The statements of one reading: the row's, then those of hooks with facts. */
