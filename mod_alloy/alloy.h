@@ -357,8 +357,8 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
                                              const alloy_statement_t *statement,
                                              const alloy_row_t **prow);
 
-/** Answer with one row, written in the operation's shape.  Keys bound by
- *  alloy_answer_secret() are added. */
+/** Answer with one row, written in the operation's shape.  Keys given by
+ *  alloy_answer_text() and alloy_answer_int() before are added. */
 ALLOY_DECLARE(alloy_problem_t *) alloy_answer_row(alloy_call_t *call,
                                                   const alloy_row_t *row);
 /** Give a key of the answer a text that is in no column: a secret shown once,
@@ -471,8 +471,7 @@ typedef struct {
                                      * row: 404 or 403 */
     alloy_decide_fn *decide;        /* the owner's own rules, or NULL */
     const alloy_statement_t *write; /* answers the row; gets :seen */
-    int counts;                     /* looks at other rows, which others add:
-                                     * locked form only */
+    int counts;                     /* looks at other rows: locked form only */
 } alloy_guarded_t;
 
 /**
