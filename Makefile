@@ -189,6 +189,7 @@ lint: packages
 	  -iquote mod_alloy/core -Ibuild/lint-gcc $(PLUGINS:%=-Ibuild/lint-gcc/plugins/%) \
 	  $(HTTPD_INCLUDES) $(APR_CFLAGS) $(LIBRARY_CFLAGS)
 	cppcheck --quiet --std=c99 --enable=warning,portability --inline-suppr \
+	  --suppress=returnDanglingLifetime --suppress=ctuuninitvar \
 	  --error-exitcode=1 -Imod_alloy mod_alloy $(wildcard plugins)
 	shellcheck -x conf/alloyctl conf/install-packages tests/guards/*
 

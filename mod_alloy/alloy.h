@@ -348,13 +348,17 @@ ALLOY_DECLARE(void) alloy_bind(alloy_call_t *call, const char *name,
 ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
                                            const alloy_statement_t *statement,
                                            const alloy_rows_t **prows);
-/** The same for at most one row; *PROW is NULL when there is none. */
+/** Run a statement in a transaction of its own, which stays when the call is
+ *  refused or only tried: a failed attempt that must be counted. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_run_apart(alloy_call_t *call,
+                                    const alloy_statement_t *statement);
+/** As alloy_run, for at most one row; *PROW is NULL when there is none. */
 ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,
                                              const alloy_statement_t *statement,
                                              const alloy_row_t **prow);
 
-/** Answer with one row, written in the operation's shape.  Keys bound by
- *  alloy_answer_secret() are added. */
+/** Answer with one row, written in the operation's shape.  Keys given by
+ *  alloy_answer_text() and alloy_answer_int() before are added. */
 ALLOY_DECLARE(alloy_problem_t *) alloy_answer_row(alloy_call_t *call,
                                                   const alloy_row_t *row);
 /** Give a key of the answer a text that is in no column: a secret shown once,
@@ -467,6 +471,7 @@ typedef struct {
                                      * row: 404 or 403 */
     alloy_decide_fn *decide;        /* the owner's own rules, or NULL */
     const alloy_statement_t *write; /* answers the row; gets :seen */
+    int counts;                     /* looks at other rows: locked form only */
 } alloy_guarded_t;
 
 /**

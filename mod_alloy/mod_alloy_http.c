@@ -10,7 +10,9 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "core/limits.h"
 #include "core/problem.h"
+#include "core/utf8.h"
 
 #define HANDLER "alloy"
 #define NO_PROXY "no-proxy" /* keeps a ProxyPass of / from our paths */
@@ -443,6 +445,17 @@ static const char *read_header(void *baton, const char *name)
     return apr_table_get(r->headers_in, name);
 }
 
+/** What is kept with each change: no more than a name's worth, and no bytes the
+ *  database would refuse (field values may be any: RFC 9110, section 5.5). */
+static const char *read_client_name(const request_rec *r)
+{
+    const char *agent = apr_table_get(r->headers_in, "User-Agent");
+
+    return agent ? apr_pstrmemdup(r->pool, agent,
+                                  alloy_utf8_prefix(agent, ALLOY_NAME_LIMIT))
+                 : NULL;
+}
+
 void alloy_http_describe(alloy_request_t *request, request_rec *r)
 {
     memset(request, 0, sizeof(*request));
@@ -452,7 +465,7 @@ void alloy_http_describe(alloy_request_t *request, request_rec *r)
     request->accept = apr_table_get(r->headers_in, "Accept");
     request->address = r->useragent_ip;
     request->client = "rest";
-    request->client_name = apr_table_get(r->headers_in, "User-Agent");
+    request->client_name = read_client_name(r);
     request->request_id = alloy_http_request_id(r);
     request->baton = r;
     request->body = read_body;

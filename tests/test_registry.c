@@ -7,6 +7,7 @@
 
 #include <apr_strings.h>
 
+#include "../mod_alloy/core/limits.h"
 #include "../mod_alloy/core/problem.h"
 #include "toy.h"
 
@@ -329,17 +330,38 @@ START_TEST(hooks_are_checked)
 }
 END_TEST
 
-START_TEST(statements_of_one_call_are_few)
+START_TEST(hooks_of_one_write_are_few)
 {
     static const alloy_hook_t hook = { .action = "book_update",
-                                       .facts = &toy_book_get,
                                        .before = toy_decide };
-    const alloy_hook_t *list[ALLOY_OP_STATEMENTS_MAX] = { NULL };
+    const alloy_hook_t *list[ALLOY_HOOKS_LIMIT + 2] = { NULL };
     const alloy_plugin_t plugin = { ALLOY_PLUGIN_INIT, .name = "finance",
                                     .hooks = list };
     int i;
 
-    for (i = 0; i < ALLOY_OP_STATEMENTS_MAX - 3; i++) {
+    for (i = 0; i < ALLOY_HOOKS_LIMIT; i++) {
+        list[i] = &hook;
+    }
+    ck_assert_ptr_null(toy_refusal(&plugin, pool));
+    list[i] = &hook;
+    expect(&plugin, "plugin toy: operation book_update: 9 hooks have a say in "
+                    "it; at most 8 are possible");
+}
+END_TEST
+
+START_TEST(statements_of_one_call_are_few)
+{
+    static const alloy_hook_t hook = { .action = "book_update",
+                                       .facts = &toy_book_get,
+                                       .before = toy_decide,
+                                       .counts = 1,
+                                       .lock = &toy_book_lock };
+    const alloy_hook_t *list[ALLOY_HOOKS_LIMIT] = { NULL };
+    const alloy_plugin_t plugin = { ALLOY_PLUGIN_INIT, .name = "finance",
+                                    .hooks = list };
+    int i;
+
+    for (i = 0; i < (ALLOY_OP_STATEMENTS_MAX - 3) / 2; i++) {
         list[i] = &hook;
     }
     ck_assert_ptr_null(toy_refusal(&plugin, pool));
@@ -379,6 +401,7 @@ static TCase *plugins(void)
     tcase_add_test(tests, resources_are_checked);
     tcase_add_test(tests, extensions_are_checked);
     tcase_add_test(tests, hooks_are_checked);
+    tcase_add_test(tests, hooks_of_one_write_are_few);
     tcase_add_test(tests, statements_of_one_call_are_few);
     return tests;
 }

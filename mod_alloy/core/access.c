@@ -216,7 +216,8 @@ static const char *made(alloy_call_t *call, const char *noun)
 }
 
 /* Project ids carry their organization's shard, so a narrowed call sends only
- * those that can be its own. */
+ * those that can be its own. "*" means those the database lists, where one that
+ * is being made is not yet: making one goes with as many as were read. */
 static const char *list_projects(alloy_call_t *call)
 {
     const alloy_principal_t *principal = call->principal;
@@ -225,7 +226,7 @@ static const char *list_projects(alloy_call_t *call)
     char id[37];
     int i;
 
-    if (principal->nprojects > ALLOY_PROJECTS_LIMIT) {
+    if (principal->nprojects > ALLOY_PROJECTS_LIMIT && !extra) {
         return "*";
     }
     literal_begin(&literal, call->pool, principal->nprojects + 1);

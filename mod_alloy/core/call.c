@@ -235,7 +235,7 @@ static void forget_try(alloy_call_t *call)
     call->single = 0;
     call->version = NULL;
     call->answered = NULL;
-    call->finished = 0;
+    call->finished = call->replayed = 0;
     call->conflict = 0;
 }
 

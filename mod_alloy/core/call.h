@@ -80,6 +80,8 @@ struct alloy_call_t {
     const char *version;        /* ... of this version, or NULL */
     const alloy_row_t *answered;        /* the row of alloy_answer_row() */
     int finished;
+    int replayed;               /* the answer is one kept earlier: nothing is
+                                 * written */
 };
 
 /* call.c: the pipeline from input to answer */

@@ -39,7 +39,8 @@ typedef struct {
     const char *accept;         /* or NULL */
     const char *address;        /* of the caller, for the log and throttling */
     const char *client;         /* "rest", "mcp", "import" */
-    const char *client_name;    /* User-Agent or the like, or NULL */
+    const char *client_name;    /* User-Agent or the like, or NULL: UTF-8, at
+                                 * most ALLOY_NAME_LIMIT characters */
     const char *request_id;     /* always set; the front checked or made it */
     int root;                   /* a path at the server's root: only ROOT
                                  * operations exist */

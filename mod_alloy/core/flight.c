@@ -288,7 +288,8 @@ static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
     if (outcome != ALLOY_DB_COMMITTED) {
         alloy_exchange_clear(exchange);
     }
-    if (outcome == ALLOY_DB_COMMITTED && pkept) {
+    if (pkept && (outcome == ALLOY_DB_COMMITTED
+                  || (end == ALLOY_EXCHANGE_DONE && exchange->fault->stale))) {
         *pkept = connection;
     } else {
         alloy_pool_give(flight->db->pool, connection);

@@ -42,8 +42,9 @@ void alloy_flight_limits(alloy_step_t *step, const alloy_db_t *db,
 /**
  * Send, as often as is safe and of use.  Results are there only when it
  * committed.
- * @param pkept  NULL, or where the connection goes when it committed, for
- *               the caller to give back
+ * @param pkept  NULL, or where the connection goes for the caller to give
+ *               back, when it committed or all there was against it is that
+ *               the principal was stale
  */
 alloy_outcome_e alloy_flight_run(alloy_flight_t *flight,
                                  alloy_db_fault_t *fault,

@@ -273,7 +273,8 @@ alloy_problem_t *alloy_call_spend(alloy_call_t *call)
 {
     const alloy_result_t *ignored = NULL;
 
-    if (call->spent || !call->op->writes || !call->principal || !call->principal->budgeted) {
+    if (call->spent || call->replayed || !call->op->writes || !call->principal
+        || !call->principal->budgeted) {
         return NULL;
     }
     alloy_bind(call, "key", call->principal->key);
@@ -346,6 +347,16 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_run(alloy_call_t *call,
         *prows = alloy_rows_make(result, call->pool);
     }
     return NULL;
+}
+
+ALLOY_DECLARE(alloy_problem_t *) alloy_run_apart(alloy_call_t *call,
+                                    const alloy_statement_t *statement)
+{
+    const alloy_result_t *ignored = NULL;
+    alloy_step_t step;
+
+    ALLOY_TRY(alloy_bind_step(&step, call, statement));
+    return alloy_call_flush(call, call->op->row->role, &step, 1, &ignored);
 }
 
 ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,

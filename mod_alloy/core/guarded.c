@@ -6,13 +6,14 @@
 
 #include <string.h>
 
-#define HOOKS_MAX 8
+#include "limits.h"
+
 #define TRIES 3
 
 /* The row concerned and each hook's facts, as one reading found them. */
 typedef struct {
     const alloy_rows_t *row;
-    const alloy_rows_t *facts[HOOKS_MAX];
+    const alloy_rows_t *facts[ALLOY_HOOKS_LIMIT];
 } reading_t;
 
 int alloy_guarded_counts(const alloy_op_t *op)
@@ -24,18 +25,18 @@ int alloy_guarded_counts(const alloy_op_t *op)
             return 1;
         }
     }
-    return 0;
+    return op->row->guarded && op->row->guarded->counts;
 }
 
 /* The statements of one reading: the row's, then those of hooks with facts. */
 static int list_reads(const alloy_call_t *call,
-                      const alloy_statement_t *list[HOOKS_MAX + 1])
+                      const alloy_statement_t *list[ALLOY_HOOKS_LIMIT + 1])
 {
     const alloy_op_t *op = call->op;
     int count = 0, i;
 
     list[count++] = op->row->guarded->read;
-    for (i = 0; op->hooks[i] && i < HOOKS_MAX; i++) {
+    for (i = 0; op->hooks[i]; i++) {
         if (op->hooks[i]->facts) {
             list[count++] = op->hooks[i]->facts;
         }
@@ -49,7 +50,7 @@ static void take_reading(reading_t *reading, const alloy_call_t *call,
     int next = 1, i;
 
     reading->row = alloy_rows_make(results[0], call->pool);
-    for (i = 0; call->op->hooks[i] && i < HOOKS_MAX; i++) {
+    for (i = 0; call->op->hooks[i]; i++) {
         reading->facts[i] = call->op->hooks[i]->facts
             ? alloy_rows_make(results[next++], call->pool) : NULL;
     }
@@ -57,9 +58,9 @@ static void take_reading(reading_t *reading, const alloy_call_t *call,
 
 static alloy_problem_t *read_all(alloy_call_t *call, reading_t *reading)
 {
-    const alloy_statement_t *list[HOOKS_MAX + 1];
-    const alloy_result_t *results[HOOKS_MAX + 1] = { NULL };
-    alloy_step_t steps[HOOKS_MAX + 1];
+    const alloy_statement_t *list[ALLOY_HOOKS_LIMIT + 1];
+    const alloy_result_t *results[ALLOY_HOOKS_LIMIT + 1] = { NULL };
+    alloy_step_t steps[ALLOY_HOOKS_LIMIT + 1];
     int count = list_reads(call, list), i;
 
     for (i = 0; i < count; i++) {
@@ -84,7 +85,7 @@ static alloy_problem_t *decide(alloy_call_t *call, const reading_t *reading)
     if (guarded->decide) {
         ALLOY_TRY(guarded->decide(&facts));
     }
-    for (i = 0; call->op->hooks[i] && i < HOOKS_MAX; i++) {
+    for (i = 0; call->op->hooks[i]; i++) {
         facts.facts = reading->facts[i];
         ALLOY_TRY(call->op->hooks[i]->before(&facts));
     }
@@ -96,7 +97,7 @@ static alloy_problem_t *decide(alloy_call_t *call, const reading_t *reading)
 static alloy_problem_t *try_once(alloy_call_t *call,
                                  const alloy_result_t **presult)
 {
-    reading_t reading;
+    reading_t reading = { NULL };
 
     ALLOY_TRY(read_all(call, &reading));
     if (!reading.row->count) {
@@ -113,7 +114,7 @@ static alloy_problem_t *lock_and_try(alloy_call_t *call,
     const alloy_result_t *ignored = NULL;
     int i;
 
-    for (i = 0; call->op->hooks[i] && i < HOOKS_MAX; i++) {
+    for (i = 0; call->op->hooks[i]; i++) {
         if (call->op->hooks[i]->lock) {
             ALLOY_TRY(alloy_call_step(call, call->op->hooks[i]->lock,
                                       &ignored));

@@ -24,6 +24,7 @@
 #define ALLOY_ORGS_LIMIT        200             /* memberships of a user */
 #define ALLOY_PROJECTS_LIMIT    500             /* listed in a setting */
 #define ALLOY_PRINCIPALS        4096            /* cached in a child */
+#define ALLOY_HOOKS_LIMIT       8               /* in one guarded write */
 #define ALLOY_RETRIES           3               /* of an aborted transaction */
 
 #endif

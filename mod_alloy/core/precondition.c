@@ -183,7 +183,7 @@ alloy_problem_t *alloy_precondition_run(alloy_call_t *call)
     }
     ALLOY_TRY(alloy_call_run_own(call));
     ALLOY_TRY(read_version(call, &after));
-    if (after > before + 1) {
+    if (after != before) {
         /* somebody came between the look and the write: look again */
         call->conflict = 1;
         return outdated(call);

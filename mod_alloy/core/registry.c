@@ -55,6 +55,7 @@ static const char *plugin_check(const alloy_check_t *check,
                                   plugin->schema);
     }
     for (i = 0; i < index; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): named */
         if (strcmp(registry->plugins[i]->name, plugin->name) == 0) {
             return alloy_check_refuse(check, "there are two plugins of this "
                                              "name");

@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 
+#include "limits.h"
 #include "path.h"
 
 #define SHAPE_DEPTH_MAX 8 /* of shapes inside shapes */
@@ -223,6 +224,16 @@ static int statements_count(const alloy_op_t *op)
     return count;
 }
 
+static int hooks_count(const alloy_op_t *op)
+{
+    int count = 0;
+
+    while (op->hooks[count]) {
+        count++;
+    }
+    return count;
+}
+
 static const char *statements_check(const alloy_check_t *check,
                                     const alloy_op_t *op)
 {
@@ -230,6 +241,12 @@ static const char *statements_check(const alloy_check_t *check,
     ALLOY_CHECK(steps_check(check, op->row));
     ALLOY_CHECK(plain_check(check, op));
     ALLOY_CHECK(guarded_check(check, op->row->guarded));
+    if (hooks_count(op) > ALLOY_HOOKS_LIMIT) {
+        return alloy_check_refuse(check,
+                                  "%d hooks have a say in it; at most %d are "
+                                  "possible", hooks_count(op),
+                                  ALLOY_HOOKS_LIMIT);
+    }
     if (statements_count(op) > ALLOY_OP_STATEMENTS_MAX) {
         return alloy_check_refuse(check,
                                   "a call sends %d statements, those "

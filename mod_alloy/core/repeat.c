@@ -89,7 +89,7 @@ static alloy_problem_t *replay(alloy_call_t *call, const alloy_row_t *row)
         answer->type = "application/json";
         answer->length = strlen(answer->body);
     }
-    call->finished = 1;
+    call->finished = call->replayed = 1;
     return NULL;
 }
 

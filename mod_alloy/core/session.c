@@ -100,13 +100,14 @@ alloy_outcome_e alloy_db_begin(alloy_session_t **psession, alloy_db_t *db,
     flight.enter = 1;
     flight.use = ALLOY_USE_WRITE;
     flight.wait = db->config.write_wait;
+    session->db = db;
+    session->pool = pool;
     outcome = alloy_flight_run(&flight, fault, &session->connection);
     if (outcome != ALLOY_DB_COMMITTED) {
+        forget(session);
         return outcome;
     }
     alloy_exchange_clear(&flight.exchange);
-    session->db = db;
-    session->pool = pool;
     session->deadline = alloy_pool_now() + WHOLE * db->config.write_deadline;
     session->limits = ALLOY_SQL_WRITE;
     apr_pool_cleanup_register(pool, session, forget, apr_pool_cleanup_null);

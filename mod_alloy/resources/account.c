@@ -158,7 +158,7 @@ static alloy_problem_t *check_current(alloy_call_t *call,
     }
     alloy_bind(call, "email", alloy_row_text(row, "email"));
     alloy_bind(call, "throttled", alloy_throttled(call) ? "t" : "f");
-    ALLOY_TRY(alloy_run(call, &sql_auth_login_failed, NULL));
+    ALLOY_TRY(alloy_run_apart(call, &sql_auth_login_failed));
     return fault_at(call, "/current", "wrong",
                     "This is not your present password.");
 }
@@ -179,8 +179,7 @@ static alloy_problem_t *set_password(alloy_call_t *call, const char *seen)
     return NULL;
 }
 
-/* Not by a key: it may be in a script's configuration, and guesses made with
- * one would not be counted if it pays for its writes. */
+/* Not by a key: it may be in a script's configuration. */
 static alloy_problem_t *run_password(alloy_call_t *call)
 {
     const alloy_row_t *row;

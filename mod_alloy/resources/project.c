@@ -294,6 +294,8 @@ static const alloy_guarded_t update_guarded = {
     .read = &sql_project_update_read,
     .decide = decide_update,
     .write = &sql_project_update,
+    .counts = 1,    /* tickets, which go with it to another workflow: a new one
+                     * raises the counter and not the version */
 };
 
 static const alloy_refusal_t create_refusals[] = {

@@ -332,7 +332,7 @@ static alloy_problem_t *run_login(alloy_call_t *call)
                                    &same));
     alloy_bind(call, "throttled", alloy_throttled(call) ? "t" : "f");
     if (!same) {
-        ALLOY_TRY(alloy_run(call, &sql_auth_login_failed, NULL));
+        ALLOY_TRY(alloy_run_apart(call, &sql_auth_login_failed));
         return refuse_login(call);
     }
     return open_session(call, alloy_row_text(facts, "user_id"), encoded);

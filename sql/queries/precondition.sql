@@ -1,16 +1,18 @@
--- What happened to one entity since a caller read it. The change log knows the
--- organization by the word organization, everybody else by the resource's.
+-- What happened to one entity since a caller read it. The change log knows most
+-- entities by the words references use.
 
 -- fragment: entity
 c.org_id = :org
    AND c.entity_type = CASE :entity_type::text WHEN 'org' THEN 'organization'
+                                               WHEN 'person' THEN 'membership'
                                                ELSE :entity_type END
    AND c.entity_id = :entity
 
+-- The newest version that is not this call's own work.
 -- name: precondition_version :one
 SELECT c.version
   FROM change c
- WHERE @entity@
+ WHERE @entity@ AND c.change_id IS DISTINCT FROM :change_id::uuid
  ORDER BY c.version DESC NULLS LAST
  LIMIT 1
 
