@@ -225,22 +225,28 @@ static alloy_problem_t *flush_within(alloy_call_t *call, alloy_role_e role,
     return NULL;
 }
 
-alloy_problem_t *alloy_call_flush(alloy_call_t *call, alloy_role_e role,
-                                  const alloy_step_t *steps, int count,
-                                  const alloy_result_t **results)
+/* In a transaction of its own, whatever else is open. */
+static alloy_problem_t *flush_apart(alloy_call_t *call, alloy_role_e role,
+                                    const alloy_step_t *steps, int count,
+                                    const alloy_result_t **results)
 {
     int writes = writes_any(steps, count);
     alloy_db_fault_t fault = { "" };
     alloy_enter_t enter;
     alloy_outcome_e outcome;
 
-    if (call->session) {
-        return flush_within(call, role, steps, count, results);
-    }
     alloy_access_enter(&enter, call, role, writes);
     outcome = alloy_db_flush(call->engine->db, &enter, steps, count, results,
                              &fault, call->pool);
     return read_outcome(call, outcome, &fault, writes);
+}
+
+alloy_problem_t *alloy_call_flush(alloy_call_t *call, alloy_role_e role,
+                                  const alloy_step_t *steps, int count,
+                                  const alloy_result_t **results)
+{
+    return call->session ? flush_within(call, role, steps, count, results)
+                         : flush_apart(call, role, steps, count, results);
 }
 
 alloy_problem_t *alloy_call_verify(alloy_call_t *call)
@@ -356,7 +362,7 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_run_apart(alloy_call_t *call,
     alloy_step_t step;
 
     ALLOY_TRY(alloy_bind_step(&step, call, statement));
-    return alloy_call_flush(call, call->op->row->role, &step, 1, &ignored);
+    return flush_apart(call, call->op->row->role, &step, 1, &ignored);
 }
 
 ALLOY_DECLARE(alloy_problem_t *) alloy_fetch(alloy_call_t *call,

@@ -49,6 +49,9 @@ subtest 'wrong passwords count, whatever is sent beside them' => sub {
             %$extra), 422, 'validation_failed', errors => ['/current']);
         is($failures->(), ++$tries, 'counted');
     }
+    $server->post('/batch', { operations => [ { id => 'a', method => 'POST',
+        path => '/auth/password', body => {%guess} } ] }, token => $ann);
+    is($failures->(), ++$tries, 'counted in a batch');
 };
 
 subtest 'If-Match on a member' => sub {
