@@ -167,11 +167,7 @@ SELECT @ticket_columns@
 -- A bare coalesce counts as leaky, which keeps the whole comparison out of the
 -- index condition where a policy stands before it; a sub-select does not.
 -- fragment: ticket_page
-t.org_id = :org
-       AND t.project_id = (SELECT p.id FROM project p
-                            WHERE p.org_id = :org AND p.id = :project
-                              AND p.deleted_at IS NULL)
-       AND t.deleted_at IS NULL
+t.deleted_at IS NULL
        AND (t.created_at, t.id)
            < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
               (SELECT coalesce(:after_id::uuid,
@@ -181,13 +177,26 @@ t.org_id = :org
 ORDER BY t.created_at DESC, t.id DESC
      LIMIT :limit
 
+-- The project and the statuses of its workflow, which is that of each of its
+-- tickets, are read once; a join would look for them as often as there are
+-- tickets, or lose their order.
 -- name: ticket_list_all :page
+WITH home AS MATERIALIZED (
+    SELECT p.id, p.key, p.workflow_id FROM project p
+     WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
+), statuses AS MATERIALIZED (
+    SELECT s.name, s.category FROM workflow_status s
+     WHERE s.org_id = :org
+       AND s.workflow_id = (SELECT p.workflow_id FROM home p)
+)
 SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
-  FROM (
-    SELECT * FROM ticket t
-     WHERE @ticket_page@
-     @ticket_newest@) t
- @ticket_joins@
+  FROM ticket t
+ CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
+ CROSS JOIN LATERAL (
+    SELECT (SELECT s.category FROM statuses s WHERE s.name = t.status)
+        AS category) s
+ WHERE t.org_id = :org AND t.project_id = (SELECT p.id FROM home p)
+   AND @ticket_page@
  @ticket_newest@
 
 -- Statuses and categories are turned into the names tickets have, in the
@@ -196,7 +205,11 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
 SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
   FROM (
     SELECT * FROM ticket t
-     WHERE @ticket_page@
+     WHERE t.org_id = :org
+       AND t.project_id = (SELECT p.id FROM project p
+                            WHERE p.org_id = :org AND p.id = :project
+                              AND p.deleted_at IS NULL)
+       AND @ticket_page@
        AND ((:status::text[] IS NULL AND :category::text[] IS NULL)
             OR t.status = ANY (ARRAY(
                SELECT s.name FROM workflow_status s
