@@ -540,8 +540,12 @@ struct alloy_operation_t {
     const alloy_param_t *params;
     const alloy_shape_t *answer;        /* NULL: 204 or a document */
     const alloy_statement_t *steps[ALLOY_STEPS_MAX];
-    const alloy_statement_t *plain;     /* PAGE: instead of the last step when
-                                         * no optional filter was given */
+    const alloy_statement_t *plain;     /* instead of the last step when none of
+                                         * .plain_without was given; a :one
+                                         * that answers no row has changed
+                                         * nothing, and the step is run */
+    const char *const *plain_without;   /* names, ended by NULL; or NULL: all
+                                         * but those in the path */
     const alloy_guarded_t *guarded;
     alloy_run_fn *run;
     const char *creates;        /* "org", "project": new_<this> joins the

@@ -126,6 +126,7 @@ START_TEST(steps_are_in_order)
     static const alloy_statement_t page = { .name = "p",
                                             .mode = ALLOY_SQL_PAGE,
                                             .text = "SELECT 2" };
+    static const char *const strangers[] = { "stranger", NULL };
     alloy_operation_t row = toy_sound_row(NULL);
 
     row.run = NULL;
@@ -140,9 +141,13 @@ START_TEST(steps_are_in_order)
     row.steps[0] = &page;
     row.plain = &exec;
     expect_row(&row, "the statement x in .plain and the last step it stands "
-                     "for must both be :page");
+                     "for must both be :page, or both :one and the only "
+                     "step");
     row.plain = &page;
     ck_assert_ptr_null(toy_row_refusal(&row, pool));
+    row.plain_without = strangers;
+    expect_row(&row, "no parameter is called stranger, as .plain_without says");
+    row.plain_without = NULL;
     row.answer = NULL;
     expect_row(&row, "the statement p answers rows, but .answer is not set");
     row.steps[1] = &exec;

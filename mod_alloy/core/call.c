@@ -178,44 +178,50 @@ static alloy_problem_t *read_input(alloy_call_t *call)
 
 /* ---- the three kinds of operation ------------------------------------------------ */
 
-static int filters_given(const alloy_call_t *call)
+static int is_given(const alloy_call_t *call, int index)
 {
-    int i;
-
-    for (i = 0; i < call->op->nparams; i++) {
-        if (call->op->segment[i] < 0 && call->values[i].given
-            && !alloy_convention_is(call->op->params[i])) {
-            return 1;
-        }
-    }
-    return 0;
+    return call->op->segment[index] < 0 && call->values[index].given
+           && !alloy_convention_is(call->op->params[index]);
 }
 
-static const alloy_statement_t *variant(const alloy_call_t *call,
-                                        const alloy_statement_t *statement)
+static int is_any(const char *name, const char *const *names)
 {
-    const alloy_statement_t *plain = call->op->row->plain;
+    while (*names && strcmp(*names, name)) {
+        names++;
+    }
+    return *names != NULL;
+}
 
-    return plain && statement == call->op->last && !filters_given(call)
-           ? plain : statement;
+static int plain_will_do(const alloy_call_t *call)
+{
+    const alloy_operation_t *row = call->op->row;
+    int i;
+
+    for (i = 0; row->plain && i < call->op->nparams; i++) {
+        if (is_given(call, i)
+            && (!row->plain_without
+                || is_any(call->op->params[i]->name, row->plain_without))) {
+            return 0;
+        }
+    }
+    return row->plain != NULL;
 }
 
 /* All in one flush, or one by one in the transaction that is open. */
-static alloy_problem_t *run_steps(alloy_call_t *call)
+static alloy_problem_t *send_steps(const alloy_result_t **panswer,
+                                   alloy_call_t *call, int plain)
 {
     const alloy_operation_t *row = call->op->row;
     const alloy_result_t *results[ALLOY_STEPS_MAX] = { NULL };
     alloy_step_t steps[ALLOY_STEPS_MAX];
     int count = 0, answers = 0;
 
-    if (call->op->last->mode == ALLOY_SQL_PAGE) {
-        ALLOY_TRY(alloy_page_begin(call));
-    }
     for (; count < ALLOY_STEPS_MAX && row->steps[count]; count++) {
-        const alloy_statement_t *statement = variant(call, row->steps[count]);
+        const alloy_statement_t *statement = row->steps[count];
 
-        if (row->steps[count] == call->op->last) {
+        if (statement == call->op->last) {
             answers = count;
+            statement = plain ? row->plain : statement;
         }
         ALLOY_TRY(call->session
                   ? alloy_call_step(call, statement, &results[count])
@@ -224,7 +230,25 @@ static alloy_problem_t *run_steps(alloy_call_t *call)
     if (!call->session) {
         ALLOY_TRY(alloy_call_flush(call, row->role, steps, count, results));
     }
-    return alloy_answer_result(call, call->op->last, results[answers]);
+    *panswer = results[answers];
+    return NULL;
+}
+
+/* A plain statement does the work; why there was none to do, the other says. */
+static alloy_problem_t *run_steps(alloy_call_t *call)
+{
+    const alloy_result_t *answer = NULL;
+    int plain = plain_will_do(call);
+
+    if (call->op->last->mode == ALLOY_SQL_PAGE) {
+        ALLOY_TRY(alloy_page_begin(call));
+    }
+    ALLOY_TRY(send_steps(&answer, call, plain));
+    if (plain && call->op->last->mode == ALLOY_SQL_ONE
+        && !alloy_result_rows(answer)) {
+        ALLOY_TRY(send_steps(&answer, call, 0));
+    }
+    return alloy_answer_result(call, call->op->last, answer);
 }
 
 static void forget_try(alloy_call_t *call)

@@ -168,17 +168,37 @@ static const char *steps_check(const alloy_check_t *check,
     return NULL;
 }
 
+static int has_param(const alloy_op_t *op, const char *name)
+{
+    int i;
+
+    for (i = 0; i < op->nparams && strcmp(op->params[i]->name, name); i++) {
+        continue;
+    }
+    return i < op->nparams;
+}
+
 static const char *plain_check(const alloy_check_t *check, const alloy_op_t *op)
 {
     const alloy_statement_t *plain = op->row->plain;
+    const char *const *name = op->row->plain_without;
 
     if (plain
-        && (plain->mode != ALLOY_SQL_PAGE || !op->row->steps[0]
-            || op->last->mode != ALLOY_SQL_PAGE)) {
+        && (!op->row->steps[0] || plain->mode != op->last->mode
+            || (plain->mode != ALLOY_SQL_PAGE
+                && (plain->mode != ALLOY_SQL_ONE || op->row->steps[1])))) {
         return alloy_check_refuse(check,
-                                  "the statement %s in .plain and the "
-                                  "last step it stands for must both be :page",
+                                  "the statement %s in .plain and the last "
+                                  "step it stands for must both be :page, or "
+                                  "both :one and the only step",
                                   plain->name);
+    }
+    for (; name && *name; name++) {
+        if (!has_param(op, *name)) {
+            return alloy_check_refuse(check, "no parameter is called %s, as "
+                                             ".plain_without says",
+                                      *name);
+        }
     }
     return NULL;
 }

@@ -20,7 +20,7 @@
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 11
+#define SCHEMA 12
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL

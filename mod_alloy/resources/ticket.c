@@ -198,6 +198,10 @@ static const alloy_refusal_t create_refusals[] = {
     ALLOY_REFUSALS_END
 };
 
+/* What makes a new ticket more than a row. */
+static const char *const create_extras[] = { "status", "comment",
+                                             "reporter_id", NULL };
+
 static alloy_problem_t *decide_update(const alloy_facts_t *facts)
 {
     static const char detail[] = "Somebody must have asked for the ticket; "
@@ -240,6 +244,8 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .params = create_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_create },
+        .plain = &sql_ticket_create_plain,
+        .plain_without = create_extras,
         .location = "/tickets/{id}",
         .refusals = create_refusals,
     },
