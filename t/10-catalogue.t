@@ -21,6 +21,9 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     alloy.project SELECT
     alloy.project_member DELETE
     alloy.project_member SELECT
+    alloy.sprint_scope INSERT
+    alloy.ticket SELECT
+    alloy.workflow_status SELECT
     identity.affiliation DELETE
     identity.affiliation INSERT
     identity.affiliation SELECT

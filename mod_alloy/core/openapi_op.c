@@ -96,6 +96,10 @@ static void content_write(alloy_out_t *out, const alloy_op_t *op)
         alloy_schema_ref(out, op->answer->name);
     }
     alloy_out_end(out);
+    if (op->row->flags & ALLOY_CHART) {
+        alloy_out_key(out, ALLOY_CHART_TYPE);
+        alloy_out_json(out, "{}");
+    }
     alloy_out_end(out);
 }
 
