@@ -369,6 +369,9 @@ ALLOY_DECLARE(void) alloy_answer_int(alloy_call_t *call, const char *key,
                                      apr_int64_t value);
 /** Another status than the operation's own (201 to 200). */
 ALLOY_DECLARE(void) alloy_answer_status(alloy_call_t *call, int status);
+/** Is KEY one of the keys the caller wants of an object (`fields`)?  For
+ *  answers written by alloy_out(). */
+ALLOY_DECLARE(int) alloy_shows(const alloy_call_t *call, const char *key);
 /** Answer a document of another type; BODY must live as long as the call. */
 ALLOY_DECLARE(void) alloy_answer_document(alloy_call_t *call, const char *type,
                                           const char *body, apr_size_t length);

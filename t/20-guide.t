@@ -42,6 +42,7 @@ sub plays {
     my ($status, $call, $body, $printed) = @_;
     s/\$([A-Z_]+)/$is{$1} \/\/ die "no $1"/ge for $call, $body // ();
     my ($method, $path) = split ' ', $call;
+    utf8::decode($printed);
     my $answer = $server->request($method, $path, token => $pm,
         defined $body ? (body => $body, type => 'application/json') : ());
     my @differ = $answer->status == $status

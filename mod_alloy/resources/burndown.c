@@ -51,14 +51,12 @@ static void answer_days(alloy_call_t *call, const alloy_rows_t *rows)
     alloy_out_t *out = alloy_out(call);
 
     alloy_out_begin(out, '{');
-    alloy_out_key(out, "sprint_id");
-    alloy_out_text(out, alloy_text(call, "sprint"));
-    alloy_out_key(out, "unit");
-    alloy_out_text(out, alloy_text(call, "unit"));
-    alloy_out_key(out, "data");
-    alloy_report_rows(out, rows, &day_shape);
-    alloy_out_key(out, "forecast");
-    alloy_out_text(out, alloy_row_text(alloy_rows_get(rows, 0), "forecast"));
+    alloy_report_members(call, "sprint_id", rows, &day_shape, "date");
+    if (alloy_shows(call, "forecast")) {
+        alloy_out_key(out, "forecast");
+        alloy_out_text(out, alloy_row_text(alloy_rows_get(rows, 0),
+                                           "forecast"));
+    }
     alloy_out_end(out);
 }
 

@@ -15,16 +15,41 @@ const char *const alloy_unit_words[] = { "tickets", "points", NULL };
 
 /* ---- what reports share ------------------------------------------------------ */
 
-void alloy_report_rows(alloy_out_t *out, const alloy_rows_t *rows,
-                       const alloy_shape_t *shape)
+static int is_empty(const alloy_rows_t *rows, const char *present)
+{
+    return alloy_row_is_null(alloy_rows_get(rows, 0), present);
+}
+
+static void write_data(alloy_out_t *out, const alloy_rows_t *rows,
+                       const alloy_shape_t *shape, const char *present)
 {
     int i;
 
+    alloy_out_key(out, "data");
     alloy_out_begin(out, '[');
-    for (i = 0; i < alloy_rows_count(rows); i++) {
+    for (i = 0; i < alloy_rows_count(rows) && !is_empty(rows, present); i++) {
         alloy_out_row(out, alloy_rows_get(rows, i), shape);
     }
     alloy_out_end(out);
+}
+
+void alloy_report_members(alloy_call_t *call, const char *id,
+                          const alloy_rows_t *rows,
+                          const alloy_shape_t *shape, const char *present)
+{
+    alloy_out_t *out = alloy_out(call);
+
+    if (alloy_shows(call, id)) {
+        alloy_out_key(out, id);
+        alloy_out_text(out, alloy_row_text(alloy_rows_get(rows, 0), id));
+    }
+    if (alloy_shows(call, "unit")) {
+        alloy_out_key(out, "unit");
+        alloy_out_text(out, alloy_text(call, "unit"));
+    }
+    if (alloy_shows(call, "data")) {
+        write_data(out, rows, shape, present);
+    }
 }
 
 const apr_int64_t *alloy_report_values(const alloy_rows_t *rows,
@@ -181,39 +206,18 @@ static const alloy_param_t days_params[] = {
 /* ---- velocity -------------------------------------------------------------------- */
 
 /* A project without completed sprints is one row without a sprint. */
-static int is_empty(const alloy_rows_t *rows, const char *column)
-{
-    return alloy_row_is_null(alloy_rows_get(rows, 0), column);
-}
-
-static void answer_data(alloy_call_t *call, const alloy_rows_t *rows,
-                        const alloy_shape_t *shape, const char *column)
-{
-    alloy_out_t *out = alloy_out(call);
-
-    alloy_out_key(out, "project_id");
-    alloy_out_text(out, alloy_row_text(alloy_rows_get(rows, 0),
-                                       "project_id"));
-    alloy_out_key(out, "unit");
-    alloy_out_text(out, alloy_text(call, "unit"));
-    alloy_out_key(out, "data");
-    if (is_empty(rows, column)) {
-        alloy_out_json(out, "[]");
-    }
-    else {
-        alloy_report_rows(out, rows, shape);
-    }
-}
-
 static void answer_velocity(alloy_call_t *call, const alloy_rows_t *rows)
 {
     const char *average = alloy_row_text(alloy_rows_get(rows, 0), "average");
     alloy_out_t *out = alloy_out(call);
 
     alloy_out_begin(out, '{');
-    answer_data(call, rows, &velocity_sprint_shape, "sprint_id");
-    alloy_out_key(out, "average");
-    alloy_out_json(out, average ? average : "null");
+    alloy_report_members(call, "project_id", rows, &velocity_sprint_shape,
+                         "sprint_id");
+    if (alloy_shows(call, "average")) {
+        alloy_out_key(out, "average");
+        alloy_out_json(out, average ? average : "null");
+    }
     alloy_out_end(out);
 }
 
@@ -310,7 +314,7 @@ static void answer_days(alloy_call_t *call, const alloy_rows_t *rows,
                         const alloy_shape_t *shape)
 {
     alloy_out_begin(alloy_out(call), '{');
-    answer_data(call, rows, shape, "date");
+    alloy_report_members(call, "project_id", rows, shape, "date");
     alloy_out_end(alloy_out(call));
 }
 

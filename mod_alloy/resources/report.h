@@ -23,9 +23,12 @@ extern const char *const alloy_unit_words[];
       .help = "What it showed then: an RFC 3339 instant, or a date for that " \
               "day's end." }
 
-/** The rows as an array of objects in SHAPE. */
-void alloy_report_rows(alloy_out_t *out, const alloy_rows_t *rows,
-                       const alloy_shape_t *shape);
+/** Members of the answer, each unless the caller left it out of `fields`: ID
+ *  and its column of the first row; what is counted; the rows as "data", in
+ *  SHAPE, none when the first one has NULL in column PRESENT. */
+void alloy_report_members(alloy_call_t *call, const char *id,
+                          const alloy_rows_t *rows,
+                          const alloy_shape_t *shape, const char *present);
 /** A column of figures times FACTOR, in hundredths; gaps for NULL. */
 const apr_int64_t *alloy_report_values(const alloy_rows_t *rows,
                                        const char *column, int factor,

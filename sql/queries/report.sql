@@ -143,7 +143,7 @@ WITH s AS MATERIALIZED (
                           (s.started_at AT TIME ZONE s.zone)::date)
                    AS elapsed) pace
 )
-SELECT s.name, day.date, known.total, known.completed,
+SELECT s.id AS sprint_id, s.name, day.date, known.total, known.completed,
        known.total - known.completed AS remaining, known.added, known.removed,
        to_json(trim_scale(line.ideal)) AS ideal,
        round(line.ideal * 100)::bigint AS ideal_hundredths,
