@@ -12,15 +12,16 @@
 #define WIDTH   6400
 #define HEIGHT  4000
 #define LEFT     760            /* room for the axis' numbers */
-#define RIGHT   6200
-#define TOP     1120            /* room for title, legend and unit */
+#define RIGHT   5980            /* room for half a label */
+#define TOP     1240            /* room for title, legend and unit */
 #define BOTTOM  3480            /* room for the labels below */
 #define LEGEND   640
 #define LEGEND_STEP 1900
 
 #define TITLE_LETTERS 42        /* fit at the size small screens use */
-#define TICKS_MOST 5
+#define TICKS_MOST 6
 #define LABELS_MOST 7
+#define LABEL_SHORT 3           /* letters: even small screens have room */
 #define DOTS_MOST 40            /* more days than this: a line says it all */
 #define UNIT 100                /* values are hundredths */
 
@@ -49,7 +50,8 @@ static const char style[] =
     ".line.scope{stroke:#f0a850}.fill.scope{fill:#c77a2c}"
     ".line.done{stroke:#5fd08f}.fill.done{fill:#2f9e64}}"
     "@media (max-width:480px){"
-    "text{font-size:24px}.title{font-size:26px}.odd{display:none}}"
+    "text{font-size:24px}.title{font-size:26px}.odd{display:none}"
+    ".line{stroke-width:5}.line.plan{stroke-width:4}}"
     "</style>";
 
 static const char *const role_names[] = { "work", "plan", "scope", "done" };
@@ -306,11 +308,14 @@ static const char *label_of(const char *text, apr_pool_t *pool)
 static void draw_labels(drawing_t *drawing)
 {
     const alloy_chart_t *chart = drawing->chart;
-    int every = (chart->count + LABELS_MOST - 1) / LABELS_MOST;
+    int short_ones = chart->count && strlen(chart->labels[0]) <= LABEL_SHORT;
+    int most = short_ones ? 2 * LABELS_MOST : LABELS_MOST;
+    int every = (chart->count + most - 1) / most;
     int i;
 
     for (i = 0; i < chart->count; i += every) {
-        draw_text(&drawing->svg, i / every % 2 ? "mid odd" : "mid",
+        draw_text(&drawing->svg,
+                  i / every % 2 && !short_ones ? "mid odd" : "mid",
                   x_of(drawing, i), BOTTOM + 300,
                   label_of(chart->labels[i], drawing->svg.pool), 12);
     }
@@ -491,7 +496,7 @@ static void draw_all(drawing_t *drawing)
     else {
         scale(drawing, most);
         draw_legend(drawing);
-        draw_text(&drawing->svg, "unit", 160, 950, drawing->chart->unit, 0);
+        draw_text(&drawing->svg, "unit", 160, 980, drawing->chart->unit, 0);
         draw_scale(drawing);
         draw_labels(drawing);
         for (i = 0; i < drawing->chart->nseries; i++) {

@@ -242,7 +242,7 @@ static void draw_velocity(alloy_call_t *call, const alloy_rows_t *rows)
                             average ? average : "", ".", NULL),
         .unit = alloy_report_unit(call),
         .count = is_empty(rows, "sprint_id") ? 0 : alloy_rows_count(rows),
-        .labels = alloy_report_labels(rows, "number", pool),
+        .labels = alloy_report_labels(rows, "label", pool),
         .nseries = 2,
         .series = series,
     };

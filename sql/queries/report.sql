@@ -216,7 +216,8 @@ WITH p AS MATERIALIZED (
          WHERE state.category = 'done') completed
 )
 SELECT p.id AS project_id, p.name AS project_name, v.id AS sprint_id, v.number,
-       v.name, v.start_date, v.end_date, v.committed, v.completed,
+       '#' || v.number AS label, v.name, v.start_date, v.end_date,
+       v.committed, v.completed,
        to_json(trim_scale(round(avg(v.completed) OVER () / 2, 2))) AS average
   FROM p
   LEFT JOIN measured v ON true
