@@ -201,8 +201,7 @@ typedef struct {
 extern ALLOY_DECLARE_DATA const alloy_format_t
     alloy_format_email, alloy_format_slug, alloy_format_project_key,
     alloy_format_currency, alloy_format_timezone, alloy_format_name,
-    alloy_format_line, alloy_format_person, alloy_format_password,
-    alloy_format_moment;        /* an RFC 3339 instant, or a date */
+    alloy_format_line, alloy_format_person, alloy_format_password;
 
 #define ALLOY_REQUIRED   0x001u
 #define ALLOY_NULLABLE   0x002u /* null is a value: it clears the field */
@@ -305,10 +304,7 @@ extern ALLOY_DECLARE_DATA const alloy_resource_t
     alloy_person_resource,      /* the same where it decides about rights: no
                                  * display names, anybody can choose one */
     alloy_project_resource,     /* an id, a key or a name */
-    alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource,
-    alloy_sprint_resource;      /* an id; within a project also its number,
-                                 * its name, the beginning of its name, or
-                                 * active */
+    alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource;
 
 /* ---- Rows ---------------------------------------------------------------- */
 
@@ -369,20 +365,9 @@ ALLOY_DECLARE(void) alloy_answer_int(alloy_call_t *call, const char *key,
                                      apr_int64_t value);
 /** Another status than the operation's own (201 to 200). */
 ALLOY_DECLARE(void) alloy_answer_status(alloy_call_t *call, int status);
-/** Is KEY one of the keys the caller wants of an object (`fields`)?  For
- *  answers written by alloy_out(). */
-ALLOY_DECLARE(int) alloy_shows(const alloy_call_t *call, const char *key);
 /** Answer a document of another type; BODY must live as long as the call. */
 ALLOY_DECLARE(void) alloy_answer_document(alloy_call_t *call, const char *type,
                                           const char *body, apr_size_t length);
-
-/** The problem of an operation that found nothing: 404, or 403 where the
- *  caller's role is what is missing. */
-ALLOY_DECLARE(alloy_problem_t *) alloy_missing(alloy_call_t *call)
-    __attribute__((warn_unused_result));
-/** In an operation with ALLOY_CHART: does the caller's Accept prefer a drawing
- *  to JSON?  Always in one whose .document is ALLOY_CHART_TYPE. */
-ALLOY_DECLARE(int) alloy_wants_chart(const alloy_call_t *call);
 
 /* ---- Settings and secrets ------------------------------------------------- */
 
@@ -523,10 +508,7 @@ typedef struct {
 #define ALLOY_HIDDEN      0x20u /* not in /openapi.json */
 #define ALLOY_TOKEN_READ  0x40u /* public, but a token that is sent is read */
 #define ALLOY_ANY_SCOPE   0x80u /* for every token, whatever its scopes */
-#define ALLOY_CHART      0x100u /* run: answers a drawing of type
-                                 * ALLOY_CHART_TYPE where alloy_wants_chart() */
-
-#define ALLOY_CHART_TYPE "image/svg+xml"
+#define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 
 #define ALLOY_STEPS_MAX 4
 

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "../alloy_report.h"
 #include "accept.h"
 #include "convention.h"
 #include "cursor.h"

@@ -4,6 +4,8 @@
  */
 #include "convention.h"
 
+#include "../alloy_report.h"
+
 #include <string.h>
 
 #include <apr_strings.h>

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "../alloy_report.h"
 #include "accept.h"
 #include "compatible.h"
 #include "convention.h"

@@ -2,7 +2,7 @@
  * may put the canonical spelling in place of the one that was sent; what it
  * objects is a sentence with the value and what would be accepted instead.
  */
-#include "../alloy.h"
+#include "../alloy_report.h"
 #include "id.h"
 #include "instant.h"
 #include "secret.h"

@@ -3,6 +3,7 @@
  * by hand for a single operation.
  */
 #include "openapi_op.h"
+#include "../alloy_report.h"
 
 #include <ctype.h>
 #include <string.h>

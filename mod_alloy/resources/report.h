@@ -6,7 +6,7 @@
 #ifndef ALLOY_REPORT_H
 #define ALLOY_REPORT_H
 
-#include "alloy.h"
+#include "alloy_report.h"
 
 #include "chart.h"
 

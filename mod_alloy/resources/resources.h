@@ -8,6 +8,10 @@
 
 #include "alloy.h"
 
+/** Sprints: an id; within a project also the number, the name, the beginning of
+ *  the name, or active. */
+extern const alloy_resource_t alloy_sprint_resource;
+
 /** Roles in an organization as they are spelled, highest first. */
 extern const char *const alloy_role_words[];
 /** What a status means to boards and counts, in that order. */

@@ -38,7 +38,7 @@ COMMENT ON COLUMN alloy.sprint.number IS
 ALTER TABLE alloy.ticket
     ADD FOREIGN KEY (org_id, sprint_id) REFERENCES alloy.sprint;
 CREATE INDEX ticket_sprint ON alloy.ticket (org_id, sprint_id, status)
-    WHERE sprint_id IS NOT NULL AND deleted_at IS NULL;
+    WHERE sprint_id IS NOT NULL;
 
 ALTER TABLE alloy.project
     ADD COLUMN single_active_sprint boolean NOT NULL DEFAULT false;
