@@ -73,7 +73,7 @@ static const char *check_name(const char **value, apr_pool_t *pool)
 }
 
 static const alloy_format_t name_format = {
-    .name = "sprint-name", .check = check_name
+    .name = "name", .check = check_name
 };
 
 #define PROJECT_PARAM \
