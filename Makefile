@@ -172,7 +172,8 @@ valgrind:
 
 # What "make test" does once, for longer.
 faults: all
-	PERL5LIB=t/lib ALLOY_FAULT_ROUNDS=$(or $(ROUNDS),10) ALLOY_MEMORY_REQUESTS=200000 \
+	PERL5LIB=t/lib ALLOY_FAULT_ROUNDS=$(or $(ROUNDS),10) \
+	  ALLOY_MEMORY_REQUESTS=200000 \
 	  prove -PAlloyTest::Run --timer --verbose t/90-faults.t t/92-restart.t \
 	  t/93-memory.t
 

@@ -40,7 +40,6 @@ typedef struct alloy_resource_t alloy_resource_t;
 typedef struct alloy_operation_t alloy_operation_t;
 
 /* ---- Roles --------------------------------------------------------------- */
-
 /**
  * What a caller must be, at least.  VIEWER to OWNER are roles in an
  * organization, each including those before it; the order is the rule.
@@ -52,7 +51,6 @@ typedef enum {
 } alloy_role_e;
 
 /* ---- Problems ------------------------------------------------------------ */
-
 /** One kind of failure: a row of the table of problems (RFC 9457). */
 typedef struct {
     const char *code;           /* "invalid_transition": stable */
@@ -120,7 +118,6 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_problem_retry(alloy_problem_t *problem,
     } while (0)
 
 /* ---- Statements ---------------------------------------------------------- */
-
 /** What a statement's rows mean to the answer. */
 typedef enum {
     ALLOY_SQL_EXEC,             /* rows, if any, are not the answer; 204 */
@@ -170,7 +167,6 @@ typedef struct alloy_statement_t {
 #define ALLOY_PARAMS_MAX 48     /* of one statement */
 
 /* ---- Parameters ---------------------------------------------------------- */
-
 typedef enum {
     ALLOY_TEXT,                 /* UTF-8 without NUL; limits in characters */
     ALLOY_INT,                  /* 64 bits; limits in units */
@@ -254,7 +250,6 @@ ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call, const char *name)
 ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name);
 
 /* ---- Shapes: what an answer looks like ----------------------------------- */
-
 /** A key of an answer, and the column it comes from (same name). */
 typedef struct {
     const char *name;
@@ -274,7 +269,6 @@ struct alloy_shape_t {
 };
 
 /* ---- Resources: what can be referred to ---------------------------------- */
-
 /**
  * An entity type: a kind of row that parameters refer to and the change log
  * speaks of.
@@ -307,7 +301,6 @@ extern ALLOY_DECLARE_DATA const alloy_resource_t
     alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource;
 
 /* ---- Rows ---------------------------------------------------------------- */
-
 /** Columns by name; a name the statement has not is a bug: the text accessor
  *  answers NULL and the error log says so. */
 ALLOY_DECLARE(int) alloy_rows_count(const alloy_rows_t *rows);
@@ -323,7 +316,6 @@ ALLOY_DECLARE(int) alloy_row_is_null(const alloy_row_t *row,
                                      const char *column);
 
 /* ---- The call, for operations with a function of their own ---------------- */
-
 ALLOY_DECLARE(apr_pool_t *) alloy_call_pool(const alloy_call_t *call);
 /** The caller's user id as text; NULL in a public operation. */
 ALLOY_DECLARE(const char *) alloy_call_user(const alloy_call_t *call);
@@ -374,7 +366,6 @@ ALLOY_DECLARE(void) alloy_answer_document(alloy_call_t *call, const char *type,
                                           const char *body, apr_size_t length);
 
 /* ---- Settings and secrets ------------------------------------------------- */
-
 typedef enum { ALLOY_OPEN, ALLOY_INVITE_ONLY, ALLOY_DISABLED } alloy_registration_e;
 
 /** How people may register (AlloyRegistration). */
@@ -423,7 +414,6 @@ ALLOY_DECLARE(const char *) alloy_call_session(const alloy_call_t *call);
 ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call);
 
 /* ---- Output: JSON by hand, where a shape does not reach ------------------- */
-
 /** The stream of the answer's body. */
 ALLOY_DECLARE(alloy_out_t *) alloy_out(alloy_call_t *call);
 /** OPEN is '{' or '['; the end matches by itself.  Commas are the writer's. */
@@ -441,7 +431,6 @@ ALLOY_DECLARE(void) alloy_out_row(alloy_out_t *out, const alloy_row_t *row,
                                   const alloy_shape_t *shape);
 
 /* ---- Guarded writes and hooks --------------------------------------------- */
-
 /** What a decision is made from; rows are NULL where a statement found none. */
 typedef struct {
     alloy_call_t *call;
@@ -491,7 +480,6 @@ typedef struct {
 } alloy_hook_t;
 
 /* ---- Operations ------------------------------------------------------------ */
-
 typedef enum {
     ALLOY_GET, ALLOY_POST, ALLOY_PUT, ALLOY_PATCH, ALLOY_DELETE
 } alloy_method_e;
@@ -513,7 +501,8 @@ typedef struct {
 #define ALLOY_HIDDEN      0x20u /* not in /openapi.json */
 #define ALLOY_TOKEN_READ  0x40u /* public, but a token that is sent is read */
 #define ALLOY_ANY_SCOPE   0x80u /* for every token, whatever its scopes */
-#define ALLOY_NESTS      0x100u /* runs other operations: fails as any may */
+#define ALLOY_NESTS      0x200u /* runs other operations: fails as any may */
+#define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 
 #define ALLOY_STEPS_MAX 4
 
@@ -575,7 +564,6 @@ typedef struct {
 } alloy_extension_t;
 
 /* ---- Plugins --------------------------------------------------------------- */
-
 /**
  * All a plugin is, handed over in its register_hooks function by
  *   ap_register_provider(pool, ALLOY_PLUGIN_GROUP, "name",

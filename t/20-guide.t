@@ -42,6 +42,7 @@ sub plays {
     my ($status, $call, $body, $printed) = @_;
     s/\$([A-Z_]+)/$is{$1} \/\/ die "no $1"/ge for $call, $body // ();
     my ($method, $path) = split ' ', $call;
+    utf8::decode($printed);
     my $answer = $server->request($method, $path, token => $pm,
         defined $body ? (body => $body, type => 'application/json') : ());
     my @differ = $answer->status == $status
@@ -178,6 +179,43 @@ plays(200, 'GET /projects/$PROJECT_ID/tickets?priority=High&limit=5', undef, '{
 "next_cursor": "..."
 }');
 
+# ---- 7. Sprint Planning and Execution ---------------------------------------
+
+$is{SPRINT_ID} = plays(201, 'POST /projects/$PROJECT_ID/sprints', '{
+"name": "Sprint 1 — Homepage Launch",
+"goal": "Ship the new homepage design to production",
+"start_date": "2026-04-01",
+"end_date": "2026-04-15"
+}', '{
+"id": "...",
+"project_id": "...",
+"name": "Sprint 1 — Homepage Launch",
+"goal": "Ship the new homepage design to production",
+"start_date": "2026-04-01",
+"end_date": "2026-04-15",
+"status": "Planned",
+"created_at": "...",
+"updated_at": "..."
+}')->{id};
+
+plays(200, 'POST /sprints/$SPRINT_ID/start', undef, '{
+"id": "...",
+"project_id": "...",
+"name": "Sprint 1 — Homepage Launch",
+"goal": "Ship the new homepage design to production",
+"start_date": "2026-04-01",
+"end_date": "2026-04-15",
+"status": "Active",
+"created_at": "...",
+"updated_at": "..."
+}');
+
+my $burndown = plays(200, 'GET /sprints/$SPRINT_ID/burndown', undef, '{
+"sprint_id": "...",
+"data": "..."
+}');
+is(@{ $burndown->{data} }, 15, 'a row for every day of the sprint');
+
 # ---- 8. Tracking Progress and Status ----------------------------------------
 
 plays(200, 'GET /projects/$PROJECT_ID/tickets?limit=5', undef, '{
@@ -209,7 +247,7 @@ is(@{ plays(200, 'GET /projects/WEB/tickets?status=InProgress', undef,
 
 plays(200, 'GET /projects/WEB/summary', undef, '{
 "by_status": [{"status": "...", "count": "..."}],
-"active_sprints": []
+"active_sprints": [{"id": "...", "name": "Sprint 1 — Homepage Launch"}]
 }');
 
 # ---- 10. Communicating with Comments ----------------------------------------

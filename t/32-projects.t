@@ -47,6 +47,7 @@ subtest 'creating one' => sub {
         budget_period => 'Annual', capitalization_type => 'Capex',
         development_phase => 'Preliminary', cost_center_id => 'CC-7',
         amortization_months => 36, archived => json_false,
+        single_active_sprint => json_false,
         created_by => $who{Member}{user_id}, version => 1 },
         'all fields, in their own spelling');
     like($answer->header('Location'), qr{/projects/$web->{id}$}, 'Location');

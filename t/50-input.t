@@ -513,7 +513,7 @@ sub taken_for {
     return 'secret' if $format eq 'password' || $operation->{id} eq 'auth_login';
     return 'text' if $format =~ /^(?:line|name|person-name)$/;
     return 'other' if $format || $schema->{enum} || $schema->{pattern}
-        || $name =~ /(?:_id|_by|^status|^confirm)$/;
+        || $name =~ /(?:_id|_by|^status|^confirm|_to)$/;
     return 'text';
 }
 

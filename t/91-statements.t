@@ -29,6 +29,8 @@ my %EXCEPTION = (
     'project_update_read: reads' =>
         'the statuses a project has in use, from the index, when its workflow'
         . ' is changed',
+    'sprint_find_name: reads' =>
+        'the sprints of the caller, where no project is named',
     'project_member_list: reads' => 'answers a whole list, 1000 at most',
     'activity_list: sorts' =>
         'changes of one ticket, which an index gives in order of version',
@@ -119,6 +121,25 @@ SELECT {id o 0 0}, {id o 4 (p*65536+n)}, {id o 3 p}, n, {id o 2 1},
         UNION ALL SELECT o, p, 12 FROM generate_series(2, 400) o,
                                        generate_series(1, 2) p) made
  CROSS JOIN generate_series(1, most) n;
+INSERT INTO alloy.sprint (org_id, id, project_id, number, name, start_date,
+                          end_date, status, started_at, completed_at,
+                          created_at)
+SELECT {id o 0 0}, {id o 7 (p*65536+n)}, {id o 3 p}, n, 'Sprint ' || n,
+       '2025-06-01', '2025-06-14', s.status,
+       CASE WHEN s.status <> 'Planned' THEN {at n 500} END,
+       CASE WHEN s.status = 'Completed' THEN {at n 500} END, {at n 500}
+  FROM generate_series(1, 400) o, generate_series(1, 40) p,
+       generate_series(1, 500) n,
+       LATERAL (SELECT (ARRAY['Planned', 'Active', 'Completed'])
+                [CASE WHEN n < 490 THEN 3 WHEN n < 492 THEN 2 ELSE 1 END]
+                AS status) s
+ WHERE (o = 1 AND p = 1) OR (o = 1 AND n <= 3) OR (p <= 2 AND n <= 3);
+UPDATE alloy.ticket SET sprint_id = {id 1 7 (65536+490)}
+ WHERE org_id = {id 1 0 0} AND project_id = {id 1 3 1} AND ticket_number <= 100;
+INSERT INTO alloy.sprint_scope (org_id, project_id, sprint_id, ticket_id, at,
+                                in_scope, category)
+SELECT t.org_id, t.project_id, t.sprint_id, t.id, t.created_at, true, 'todo'
+  FROM alloy.ticket t;
 INSERT INTO alloy.comment (org_id, id, project_id, ticket_id, author_id, body,
                            created_at)
 SELECT t.org_id, alloy.new_id(t.org_id), t.project_id, t.id,
@@ -164,6 +185,7 @@ my %GIVEN = (
     admin_orgs => "{$ORG{1}}", owner_orgs => "{$ORG{1}}", limit => $LIMIT,
     project => id(1, 3, 1), ticket => id(1, 4, 65536 + 1),
     comment => id(1, 5, 1), invite => id(1, 6, 1), seen => 1,
+    sprint => id(1, 7, 65536 + 490),
     version => 1, all => $CALLER{all}, projects => $CALLER{projects},
     call => '', timeout => '5000', plan => 'auto',
 );
@@ -177,6 +199,9 @@ my %FILTER = (
     created_after => '2025-02-01Z', created_before => '2025-11-01Z',
     updated_after => '2020-01-01Z', updated_before => '2030-01-01Z',
     assignee_id => id(0, 1, 1), reporter_id => id(0, 1, 1),
+    as_of => '2025-07-01', unit => 'tickets', from => '2025-06-01',
+    to => '2025-06-30', start_date => '2025-06-01',
+    sprint_id => id(1, 7, 65536 + 490),
 );
 my %TYPICAL = (
     uuid => $CALLER{me}, text => 'x', boolean => 'true', bytea => '\x00',
@@ -185,11 +210,20 @@ my %TYPICAL = (
     interval => '1 day',
 );
 
+# What is one thing in a path is a list as a filter.
+sub given {
+    my ($name, $type) = @_;
+    my $value = $GIVEN{$name};
+    return defined $value && $type =~ /\[\]$/ && $value !~ /^\{/ ? undef
+        : $value;
+}
+
 sub typical {
     my ($name, $type) = @_;
-    return $GIVEN{$name} if exists $GIVEN{$name};
+    my $given = given(@_);
+    return $given if defined $given;
     my $array = $type =~ s/\[\]$//;
-    my $value = $FILTER{$name};
+    my $value = $FILTER{$name} // $GIVEN{$name};
     $value = undef if defined $value && $type eq 'uuid' && $value !~ /^0190/;
     $value //= $TYPICAL{$type}
         // die "no typical value for :$name of type $type; add one\n";
@@ -198,8 +232,8 @@ sub typical {
 
 # The three typical sets: nothing optional, everything, everything further on.
 my %SET = (
-    'first page' => sub { $GIVEN{ $_[0] } },
-    'next page'  => sub { $GIVEN{ $_[0] } // $CURSOR{ $_[0] } },
+    'first page' => sub { given(@_) },
+    'next page'  => sub { given(@_) // $CURSOR{ $_[0] } },
     'filtered'   => sub { $CURSOR{ $_[0] } // typical(@_) },
 );
 

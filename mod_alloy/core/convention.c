@@ -4,6 +4,8 @@
  */
 #include "convention.h"
 
+#include "../alloy_report.h"
+
 #include <string.h>
 
 #include <apr_strings.h>
@@ -118,6 +120,13 @@ static int lists(const char *list, const char *name, apr_size_t length)
         list = list[own] ? list + own + 1 : NULL;
     }
     return 0;
+}
+
+ALLOY_DECLARE(int) alloy_shows(const alloy_call_t *call, const char *key)
+{
+    const char *list = wanted(call);
+
+    return !list || lists(list, key, strlen(key));
 }
 
 static int has_field(const alloy_shape_t *shape, const char *name,

@@ -8,6 +8,8 @@
 
 #include <apr_strings.h>
 
+#include "../alloy_report.h"
+#include "accept.h"
 #include "compatible.h"
 #include "convention.h"
 #include "limits.h"
@@ -242,6 +244,14 @@ static int accepts_json(const char *accept)
            || strstr(accept, "application/*") || strstr(accept, "json");
 }
 
+static int accepts_answer(const alloy_operation_t *row, const char *accept)
+{
+    return accepts_json(accept)
+           || ((row->flags & ALLOY_CHART)
+               && alloy_accept_prefers(accept, ALLOY_CHART_TYPE,
+                                       "application/json"));
+}
+
 static alloy_problem_t *check_request(alloy_answer_t *answer,
                                       const alloy_engine_t *engine,
                                       const alloy_request_t *request,
@@ -255,10 +265,13 @@ static alloy_problem_t *check_request(alloy_answer_t *answer,
     if (!route->op) {
         return wrong_method(answer, route, request);
     }
-    if (route->op->row->answer && !accepts_json(request->accept)) {
+    if (route->op->row->answer
+        && !accepts_answer(route->op->row, request->accept)) {
         return alloy_problem_make(request->pool, &alloy_not_acceptable,
-                                  "This operation answers application/json "
-                                  "only; say so in Accept, or leave it out.");
+                                  "This operation answers application/json%s; "
+                                  "say so in Accept, or leave it out.",
+                                  route->op->row->flags & ALLOY_CHART
+                                  ? " or " ALLOY_CHART_TYPE : " only");
     }
     return alloy_compatible_check(engine, route->op, request->pool);
 }

@@ -114,6 +114,9 @@ static void write_headers(alloy_call_t *call)
     else if (call->change_id && call->op->writes) {
         apr_table_setn(headers, "Alloy-Change-Id", call->change_id);
     }
+    if (call->op->row->flags & ALLOY_CHART) {
+        apr_table_mergen(headers, "Vary", "Accept");
+    }
     if (call->op->row->flags & ALLOY_REVEALS) {
         apr_table_setn(headers, "Cache-Control", "no-store");
     }

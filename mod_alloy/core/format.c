@@ -2,8 +2,9 @@
  * may put the canonical spelling in place of the one that was sent; what it
  * objects is a sentence with the value and what would be accepted instead.
  */
-#include "../alloy.h"
+#include "../alloy_report.h"
 #include "id.h"
+#include "instant.h"
 #include "secret.h"
 #include "utf8.h"
 
@@ -281,6 +282,20 @@ static const char *check_password(const char **value, apr_pool_t *pool)
         : NULL;
 }
 
+/* Where a time is asked for and a day is one: the day's end. */
+static const char *check_moment(const char **value, apr_pool_t *pool)
+{
+    apr_int64_t ignored;
+
+    if (alloy_date_read(&ignored, *value)
+        || alloy_instant_read(&ignored, *value)) {
+        return NULL;
+    }
+    return refuse(*value, "is no moment. Write an instant like "
+                          "2026-04-01T08:00:00Z, or a date like 2026-04-01.",
+                  pool);
+}
+
 const alloy_format_t alloy_format_email = {
     .name = "email", .check = check_email
 };
@@ -309,6 +324,10 @@ const alloy_format_t alloy_format_line = {
 };
 const alloy_format_t alloy_format_person = {
     .name = "person-name", .check = check_person
+};
+const alloy_format_t alloy_format_moment = {
+    .name = "moment", .check = check_moment,
+    .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].*)?$"
 };
 const alloy_format_t alloy_format_password = {
     .name = "password", .check = check_password

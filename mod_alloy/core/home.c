@@ -177,6 +177,29 @@ static alloy_problem_t *resolve_anchor(alloy_call_t *call,
     return NULL;
 }
 
+/* A name in the path may be known only within a parent that is named beside
+ * it: the parent is looked up first. */
+static alloy_problem_t *resolve_parent(alloy_call_t *call,
+                                       const alloy_param_t *param,
+                                       const alloy_value_t *value)
+{
+    int index = param->within ? alloy_refer_param(call, param->within) : -1;
+    alloy_pending_t pending;
+    alloy_id_t id;
+
+    if (index < 0 || !call->values[index].text
+        || alloy_id_parse(&id, value->text)) {
+        return NULL;
+    }
+    pending.param = call->op->params[index];
+    pending.value = &call->values[index];
+    pending.path = alloy_refer_in_path(call, index);
+    if (!alloy_refer_can_find(pending.param->resource, pending.value->text)) {
+        return alloy_refer_lost(call, &pending);
+    }
+    return alloy_refer_look_up(call, &pending, 1, 0);
+}
+
 alloy_problem_t *alloy_refer_home(alloy_call_t *call)
 {
     int anchor = call->op->anchor;
@@ -196,6 +219,7 @@ alloy_problem_t *alloy_refer_home(alloy_call_t *call)
     if (alloy_refer_is_org(param)) {
         return alloy_refer_org(call, param, value, alloy_refer_in_path(call, anchor));
     }
+    ALLOY_TRY(resolve_parent(call, param, value));
     return resolve_anchor(call, param, value);
 }
 

@@ -84,17 +84,21 @@ int alloy_refer_param(const alloy_call_t *call, const char *name)
     return -1;
 }
 
-/* The parent's id: of another parameter, or the call's organization. */
+/* The parent's id: of another parameter, or the call's organization. NULL
+ * where the parent itself was not found. */
 static const char *within_of(const alloy_call_t *call,
                              const alloy_param_t *param)
 {
+    const char *parent;
+    alloy_id_t id;
     int index;
 
     if (!param->within || !strcmp(param->within, ORG)) {
         return call->org_id;
     }
     index = alloy_refer_param(call, param->within);
-    return index < 0 ? call->org_id : call->values[index].text;
+    parent = index < 0 ? call->org_id : call->values[index].text;
+    return parent && alloy_id_parse(&id, parent) ? parent : NULL;
 }
 
 static void find_step(alloy_step_t *step, alloy_call_t *call,

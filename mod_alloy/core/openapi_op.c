@@ -3,6 +3,7 @@
  * by hand for a single operation.
  */
 #include "openapi_op.h"
+#include "../alloy_report.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -96,6 +97,10 @@ static void content_write(alloy_out_t *out, const alloy_op_t *op)
         alloy_schema_ref(out, op->answer->name);
     }
     alloy_out_end(out);
+    if (op->row->flags & ALLOY_CHART) {
+        alloy_out_key(out, ALLOY_CHART_TYPE);
+        alloy_out_json(out, "{}");
+    }
     alloy_out_end(out);
 }
 

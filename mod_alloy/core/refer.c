@@ -174,6 +174,7 @@ alloy_problem_t *alloy_refer_resolve(alloy_call_t *call)
 {
     apr_array_header_t *pendings = apr_array_make(call->pool, 4,
                                                   sizeof(alloy_pending_t));
+    alloy_problem_t *problem;
 
     if (!call->principal) {
         return NULL;
@@ -183,8 +184,13 @@ alloy_problem_t *alloy_refer_resolve(alloy_call_t *call)
         ALLOY_TRY(call->assumed ? alloy_refer_look_again(call) : NULL);
         return alloy_access_refuse(call);
     }
-    ALLOY_TRY(collect(call, pendings));
-    ALLOY_TRY(resolve_rounds(call, pendings));
+    problem = collect(call, pendings);
+    problem = problem ? problem : resolve_rounds(call, pendings);
+    if (problem) {
+        /* what the path names comes first: there or not at all */
+        ALLOY_TRY(call->assumed ? alloy_refer_look_again(call) : NULL);
+        return problem;
+    }
     bind_lists(call);
     fill_selves(call);
     return NULL;

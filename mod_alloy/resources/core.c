@@ -16,11 +16,13 @@
 #include "sql/principal.h"
 #include "sql/project.h"
 #include "sql/repeat.h"
+#include "sql/report.h"
 #include "sql/session.h"
+#include "sql/sprint.h"
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 12
+#define SCHEMA 30
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -48,6 +50,10 @@ static const alloy_operation_t *const operations[] = {
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
+    alloy_sprint_operations,
+    alloy_board_operations,
+    alloy_burndown_operations,
+    alloy_report_operations,
     NULL
 };
 
@@ -66,6 +72,8 @@ static const alloy_statement_t *const *const statements[] = {
     sql_ticket_statements,
     sql_comment_statements,
     sql_activity_statements,
+    sql_sprint_statements,
+    sql_report_statements,
     NULL
 };
 
@@ -77,6 +85,7 @@ static const alloy_resource_t *const resources[] = {
     &alloy_workflow_resource,
     &alloy_ticket_resource,
     &alloy_comment_resource,
+    &alloy_sprint_resource,
     NULL
 };
 

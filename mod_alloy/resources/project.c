@@ -68,6 +68,8 @@ static const alloy_field_t project_fields[] = {
     { "amortization_months", ALLOY_INT, ALLOY_NULLABLE, "Months over which "
       "capitalized costs are written off." },
     { "archived", ALLOY_BOOL, 0, "It is finished: nothing new is expected." },
+    { "single_active_sprint", ALLOY_BOOL, 0, "At most one of its sprints can "
+      "be active at a time." },
     { "created_by", ALLOY_UUID, 0, "The user who made it." },
     { "version", ALLOY_INT, 0, "Raised by every change." },
     { "created_at", ALLOY_INSTANT, 0, "When it was made." },
@@ -204,7 +206,9 @@ static const alloy_format_t format_description = {
       .flags = ALLOY_NULLABLE, .least = 1, .most = 1200, \
       .help = "Months over which capitalized costs are written off." }, \
     { .name = "archived", .type = ALLOY_BOOL, \
-      .help = "Whether it is finished." }
+      .help = "Whether it is finished." }, \
+    { .name = "single_active_sprint", .type = ALLOY_BOOL, \
+      .help = "Whether at most one of its sprints can be active at a time." }
 
 #define WORKFLOW_PARAM(text) \
     { .name = "workflow_id", .type = ALLOY_REF, \

@@ -8,17 +8,34 @@
 
 #include "alloy.h"
 
+/** Sprints: an id; within a project also the number, the name, the beginning of
+ *  the name, or active. */
+extern const alloy_resource_t alloy_sprint_resource;
+
 /** Roles in an organization as they are spelled, highest first. */
 extern const char *const alloy_role_words[];
 /** What a status means to boards and counts, in that order. */
 extern const char *const alloy_category_words[];
 extern const char *const alloy_priority_words[];
+/** What becomes of a sprint, in that order. */
+extern const char *const alloy_sprint_words[];
 
 /** The ticket in the path of an operation. */
 #define ALLOY_TICKET_PARAM \
     { .name = "ticket", .type = ALLOY_REF, .flags = ALLOY_REQUIRED, \
       .help = "Id or key of the ticket, such as WEB-5.", \
       .resource = &alloy_ticket_resource }
+/** The sprint in the path of an operation, and the project in which a name is
+ *  looked for. */
+#define ALLOY_SPRINT_PARAMS \
+    { .name = "sprint", .type = ALLOY_REF, .flags = ALLOY_REQUIRED, \
+      .help = "Id of the sprint; where project is given, also its number, " \
+              "its name, the beginning of its name, or active.", \
+      .resource = &alloy_sprint_resource, .within = "project" }, \
+    { .name = "project", .type = ALLOY_REF, .flags = ALLOY_IN_QUERY, \
+      .help = "The project in which a sprint of this name is meant: id, key " \
+              "or name.", \
+      .resource = &alloy_project_resource }
 /** A ticket as every operation that has one to show answers it. */
 extern const alloy_shape_t alloy_ticket_shape;
 /** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
@@ -41,6 +58,10 @@ extern const alloy_operation_t alloy_ticket_operations[];
 extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];
+extern const alloy_operation_t alloy_sprint_operations[];
+extern const alloy_operation_t alloy_board_operations[];
+extern const alloy_operation_t alloy_burndown_operations[];
+extern const alloy_operation_t alloy_report_operations[];
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;

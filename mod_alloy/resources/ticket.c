@@ -47,6 +47,8 @@ static const alloy_field_t ticket_fields[] = {
       alloy_priority_words },
     { "reporter_id", ALLOY_UUID, 0, "Who asked for it." },
     { "assignee_id", ALLOY_UUID, ALLOY_NULLABLE, "Who works on it." },
+    { "sprint_id", ALLOY_UUID, ALLOY_NULLABLE, "The sprint it is planned for; "
+      "null: none, it is in the backlog." },
     { "version", ALLOY_INT, 0, "Raised by every change." },
     { "created_at", ALLOY_INSTANT, 0, "When it was made." },
     { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
@@ -110,6 +112,12 @@ const alloy_format_t alloy_markdown_format = {
       .help = "Who works on it: id, e-mail address, display name, me, or " \
               "none." }
 
+#define SPRINT_PARAM(parent, needs) \
+    { .name = "sprint_id", .type = ALLOY_REF, .flags = ALLOY_NULLABLE, \
+      .resource = &alloy_sprint_resource, .within = parent, .role = needs, \
+      .help = "The sprint it is planned for, one of its project: id, number, " \
+              "name, active (the only active one), or backlog for none." }
+
 static const alloy_param_t create_params[] = {
     PROJECT_PARAM,
     TITLE_PARAM(ALLOY_REQUIRED),
@@ -123,6 +131,7 @@ static const alloy_param_t create_params[] = {
       .help = "Who asked for it; the caller when left out, somebody else only "
               "by an Admin." },
     ASSIGNEE_PARAM(ALLOY_MEMBER),
+    SPRINT_PARAM("project", ALLOY_MEMBER),
     { .name = "comment", .type = ALLOY_TEXT, .flags = ALLOY_MULTILINE,
       .least = 1, .most = MARKDOWN_LIMIT, .format = &alloy_markdown_format,
       .help = "The first comment, as Markdown." },
@@ -141,6 +150,7 @@ static const alloy_param_t update_params[] = {
       .resource = &alloy_user_resource, .within = "org",
       .help = "Who asked for it: id, e-mail address, display name, or me." },
     ASSIGNEE_PARAM(0),
+    SPRINT_PARAM("ticket", 0),
     ALLOY_PARAMS_END
 };
 
@@ -172,6 +182,10 @@ static const alloy_param_t list_params[] = {
                   "for those of nobody."),
     PERSON_FILTER("reporter_id", "Only tickets this person asked for, or "
                   "me."),
+    { .name = "sprint", .type = ALLOY_REF, .flags = ALLOY_MANY,
+      .resource = &alloy_sprint_resource, .within = "project",
+      .help = "Only tickets of this sprint: id, number, name, active (the "
+              "only active one), or none for the backlog." },
     INSTANT_FILTER("created_after", "Only tickets made later than this."),
     INSTANT_FILTER("created_before", "Only tickets made earlier than this."),
     INSTANT_FILTER("updated_after", "Only tickets changed later than this."),
@@ -195,12 +209,26 @@ static const alloy_refusal_t create_refusals[] = {
     { "project_changed", &alloy_invalid_state, NULL,
       "The project was changed at this very moment; look at it and try "
       "again." },
+    { "sprint_completed", &alloy_invalid_state, "/sprint_id",
+      "The sprint is completed and takes no more tickets; name another "
+      "sprint, or backlog." },
     ALLOY_REFUSALS_END
 };
 
 /* What makes a new ticket more than a row. */
 static const char *const create_extras[] = { "status", "comment",
-                                             "reporter_id", NULL };
+                                             "reporter_id", "sprint_id",
+                                             NULL };
+
+static alloy_problem_t *sprint_completed(const alloy_facts_t *facts)
+{
+    static const char detail[] = "The sprint is completed and takes no more "
+                                 "tickets; name another sprint, or backlog.";
+
+    return alloy_problem_at(alloy_problem(facts->call, &alloy_invalid_state,
+                                          "%s", detail),
+                            "/sprint_id", "sprint_completed", detail, NULL);
+}
 
 static alloy_problem_t *decide_update(const alloy_facts_t *facts)
 {
@@ -215,13 +243,16 @@ static alloy_problem_t *decide_update(const alloy_facts_t *facts)
                                 "/reporter_id", "reporter_required", detail,
                                 NULL);
     }
+    if (alloy_row_int(facts->row, "sprint_completed")) {
+        return sprint_completed(facts);
+    }
     return alloy_move_decide(facts);
 }
 
 static const alloy_guarded_t update_guarded = {
     .action = "ticket_update",
     .lock = &sql_ticket_lock,
-    .read = &sql_ticket_move_read,
+    .read = &sql_ticket_update_read,
     .decide = decide_update,
     .write = &sql_ticket_update,
 };
@@ -238,7 +269,8 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .summary = "Creates a ticket in a project.",
         .help = "Everything can be said at once, a first comment included. A "
                 "Reporter may send title, description, type, priority and "
-                "comment; status and assignee_id need the role Member.",
+                "comment; status, assignee_id and sprint_id need the role "
+                "Member.",
         .role = ALLOY_REPORTER,
         .flags = ALLOY_CREATES,
         .params = create_params,
@@ -282,7 +314,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .tool = "update_ticket",
         .noun = "tickets",
         .summary = "Changes the fields that are sent and no others.",
-        .help = "null clears description and assignee_id. A status obeys the "
+        .help = "null clears description, assignee_id and sprint_id. A status obeys the "
                 "workflow, as in a transition; reporter_id needs the role "
                 "Admin. What changes nothing leaves the version as it is.",
         .role = ALLOY_MEMBER,

@@ -3,8 +3,9 @@
 -- fragment: project_columns
 p.id, p.org_id, p.key, p.name, p.description, p.workflow_id, p.budget_cents,
        p.budget_period, p.capitalization_type, p.development_phase,
-       p.cost_center_id, p.amortization_months, p.archived, p.created_by,
-       p.version, p.created_at, p.updated_at
+       p.cost_center_id, p.amortization_months, p.archived,
+       p.single_active_sprint, p.created_by, p.version, p.created_at,
+       p.updated_at
 
 -- A bare coalesce counts as leaky, which keeps the comparison out of the index
 -- condition behind a policy; a sub-select does not.
@@ -79,13 +80,14 @@ WITH parent AS (
     INSERT INTO project (org_id, id, key, name, description, workflow_id,
                          budget_cents, budget_period, capitalization_type,
                          development_phase, cost_center_id,
-                         amortization_months, archived, created_by)
+                         amortization_months, archived,
+                         single_active_sprint, created_by)
     SELECT parent.org_id, :new_project::uuid, :key::text, :name::text,
            :description::text, parent.workflow_id, :budget_cents::bigint,
            :budget_period::text, :capitalization_type::text,
            :development_phase::text, :cost_center_id::text,
            :amortization_months::integer, coalesce(:archived::boolean, false),
-           :me::uuid
+           coalesce(:single_active_sprint::boolean, false), :me::uuid
       FROM parent
         ON CONFLICT (org_id, key) DO NOTHING
     RETURNING *
@@ -177,7 +179,9 @@ WITH p AS (
                ELSE p.cost_center_id END,
            amortization_months = CASE WHEN :amortization_months?
                THEN :amortization_months ELSE p.amortization_months END,
-           archived = CASE WHEN :archived? THEN :archived ELSE p.archived END
+           archived = CASE WHEN :archived? THEN :archived ELSE p.archived END,
+           single_active_sprint = CASE WHEN :single_active_sprint?
+               THEN :single_active_sprint ELSE p.single_active_sprint END
      WHERE @project_target@ AND p.version = :seen
        AND NOT EXISTS (
         @project_stranded@)
@@ -286,5 +290,9 @@ SELECT p.id AS project_id, p.key, p.name,
           LEFT JOIN identity.person u ON u.id = a.assignee_id) AS by_assignee,
        (SELECT coalesce(sum(late), 0)::bigint FROM status
          WHERE category <> 'done') AS overdue,
-       '[]'::json AS active_sprints
+       (SELECT coalesce(json_agg(json_build_object('id', s.id, 'name', s.name)
+                   ORDER BY s.number), '[]')
+          FROM sprint s
+         WHERE s.org_id = :org AND s.project_id = p.id AND s.status = 'Active'
+           AND s.deleted_at IS NULL) AS active_sprints
   FROM p

@@ -4,8 +4,8 @@
 -- fragment: ticket_columns
 t.id, t.project_id, p.key || '-' || t.ticket_number AS key, t.ticket_number,
        t.title, t.description, t.type, t.status, s.category, t.priority,
-       t.reporter_id, t.assignee_id, t.version, t.created_at, t.updated_at,
-       t.closed_at
+       t.reporter_id, t.assignee_id, t.sprint_id, t.version, t.created_at,
+       t.updated_at, t.closed_at
 
 -- One look-up by primary key each: left to itself, the planner reads all the
 -- organization's projects and statuses for a page of tickets.
@@ -68,6 +68,13 @@ SELECT s.name, s.category
          ORDER BY s.name = :status DESC, s.position, s.name
          LIMIT 1
 
+-- The sprint asked for, if it takes tickets. Locked where one enters, so that it
+-- is not completed meanwhile.
+-- fragment: ticket_open_sprint
+SELECT FROM sprint g
+         WHERE g.org_id = :org AND g.id = :sprint_id::uuid
+           AND g.deleted_at IS NULL AND g.status <> 'Completed'
+
 -- The counter's row is the last one to be locked and what the status is looked
 -- up by: a number is taken only together with its ticket, and no ticket enters
 -- a workflow its project has just left. Of a project that changed while the
@@ -79,14 +86,18 @@ WITH counted AS (
        AND NOT p.archived AND :reporter_id_words::text[] IS NULL
        AND EXISTS (
         @ticket_first_status@)
+       AND (:sprint_id::uuid IS NULL OR EXISTS (
+        @ticket_open_sprint@
+           AND g.project_id = p.id
+           FOR SHARE))
     RETURNING p.id, p.workflow_id, p.ticket_counter
 ), t AS (
     INSERT INTO ticket (org_id, id, project_id, ticket_number, workflow_id,
                         title, description, type, status, priority,
-                        reporter_id, assignee_id, closed_at)
+                        reporter_id, assignee_id, sprint_id, closed_at)
     SELECT :org, :new_ticket, p.id, p.ticket_counter, p.workflow_id, :title,
            :description, :type, first.name, :priority, :reporter_id,
-           :assignee_id,
+           :assignee_id, :sprint_id::uuid,
            CASE WHEN first.category = 'done' THEN clock_timestamp() END
       FROM counted p
      CROSS JOIN LATERAL (
@@ -105,9 +116,11 @@ SELECT @ticket_columns@,
             WHEN :reporter_id_words::text[] IS NOT NULL
             THEN 'reporter_required'
             WHEN p.archived THEN 'archived'
-            WHEN EXISTS (
-        @ticket_first_status@) THEN 'project_changed'
-            ELSE 'unknown_status' END AS _refusal,
+            WHEN NOT EXISTS (
+        @ticket_first_status@) THEN 'unknown_status'
+            WHEN :sprint_id::uuid IS NOT NULL AND NOT EXISTS (
+        @ticket_open_sprint@) THEN 'sprint_completed'
+            ELSE 'project_changed' END AS _refusal,
        CASE WHEN t.id IS NULL THEN (
            SELECT string_agg(s.name, E'\n' ORDER BY s.position, s.name)
              FROM workflow_status s
@@ -231,6 +244,8 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
                 AND t.assignee_id IS NULL))
        AND (:reporter_id::uuid[] IS NULL
             OR t.reporter_id = ANY (:reporter_id::uuid[]))
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
        AND (:created_after::timestamptz IS NULL
             OR t.created_at > :created_after::timestamptz)
        AND (:created_before::timestamptz IS NULL
@@ -252,8 +267,8 @@ SELECT t.id FROM ticket t
 
 -- What a move is decided from: where the ticket is, which status of its
 -- workflow was asked for (NULL: none has this name), which there are.
--- name: ticket_move_read :one
-SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
+-- fragment: ticket_move_facts
+t.id, t.project_id, t.workflow_id, t.version, t.status,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)
@@ -262,6 +277,18 @@ SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
        (SELECT string_agg(s.name, E'\n' ORDER BY s.position, s.name)
           FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id) AS statuses
+
+-- name: ticket_move_read :one
+SELECT @ticket_move_facts@
+  FROM ticket t
+  JOIN project p ON @ticket_in_project@
+ WHERE @ticket_target@
+
+-- name: ticket_update_read :one
+SELECT @ticket_move_facts@,
+       :sprint_id::uuid IS DISTINCT FROM t.sprint_id
+       AND :sprint_id::uuid IS NOT NULL AND NOT EXISTS (
+        @ticket_open_sprint@) AS sprint_completed
   FROM ticket t
   CROSS JOIN LATERAL (
     SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
@@ -289,9 +316,16 @@ WITH t AS (
                ELSE t.assignee_id END,
            reporter_id = CASE WHEN :reporter_id? THEN :reporter_id
                ELSE t.reporter_id END,
+           sprint_id = CASE WHEN :sprint_id? THEN :sprint_id::uuid
+               ELSE t.sprint_id END,
            status = coalesce(:to_status::text, t.status),
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
+       AND (NOT :sprint_id? OR :sprint_id::uuid IS NULL
+            OR t.sprint_id = :sprint_id::uuid OR EXISTS (
+        @ticket_open_sprint@
+           AND g.project_id = t.project_id
+           FOR SHARE))
     RETURNING t.*
 )
 SELECT @ticket_columns@
@@ -332,3 +366,53 @@ SELECT t.status AS current,
 UPDATE ticket t SET deleted_at = clock_timestamp()
   FROM project p
  WHERE @ticket_in_project@ AND @ticket_target@
+
+-- Sprints ---------------------------------------------------------------------
+
+-- Run behind sprint_lock. All of them enter, or none.
+-- name: ticket_enter_sprint :many
+WITH there AS (
+    SELECT s.id, s.project_id, s.status FROM sprint s
+     WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
+       AND EXISTS (SELECT FROM project p
+                    WHERE p.org_id = :org AND p.id = s.project_id
+                      AND p.deleted_at IS NULL)
+), wanted AS (
+    SELECT * FROM ticket t
+     WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
+       AND t.deleted_at IS NULL
+), judged AS (
+    SELECT there.id,
+           CASE WHEN there.status = 'Completed' THEN 'completed'
+                WHEN EXISTS (SELECT FROM wanted
+                              WHERE wanted.project_id <> there.project_id)
+                THEN 'other_project' END AS refusal
+      FROM there
+), moved AS (
+    UPDATE ticket t SET sprint_id = judged.id
+      FROM judged
+     WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
+       AND t.deleted_at IS NULL AND judged.refusal IS NULL
+       AND t.sprint_id IS DISTINCT FROM judged.id
+    RETURNING t.*
+), held AS (
+    SELECT * FROM moved
+    UNION ALL
+    SELECT * FROM wanted
+     WHERE NOT EXISTS (SELECT FROM moved WHERE moved.id = wanted.id)
+), t AS (
+    SELECT held.* FROM held CROSS JOIN judged WHERE judged.refusal IS NULL
+), shown AS (
+    SELECT @ticket_columns@
+      FROM t
+     @ticket_joins@
+)
+SELECT shown.*, judged.refusal AS _refusal
+  FROM judged
+  LEFT JOIN shown ON true
+ ORDER BY shown.ticket_number
+
+-- name: ticket_leave_sprint :exec
+UPDATE ticket t SET sprint_id = NULL
+  FROM project p
+ WHERE @ticket_in_project@ AND @ticket_target@ AND t.sprint_id = :sprint

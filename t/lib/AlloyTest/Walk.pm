@@ -28,6 +28,12 @@ my %MAKE = (
             { body => 'A comment' }, token => $place->{author}
             // $place->{by}))->{id};
     },
+    sprint => sub {
+        my ($server, $place) = @_;
+        my $project = id($server, $place, 'project');
+        return $server->must(201, $server->post("/projects/$project/sprints",
+            { name => 'A sprint' }, token => $place->{by}))->{id};
+    },
     user => sub {
         my ($server, $place) = @_;
         my $person = $server->member(org => $place->{org}, by => $place->{by},
@@ -87,6 +93,27 @@ my %BODY = (
     ticket_transition => sub {
         { json => { status => ++$number % 2 ? 'Todo' : 'InProgress' } }
     },
+    sprint_update     => sub { { json => { name => _name() } } },
+    sprint_start      => sub { { path => { sprint => _sprint(@_) } } },
+    sprint_complete   => sub {
+        my ($server, $place) = @_;
+        my $sprint = _sprint(@_);
+        $server->must(200, $server->post("/sprints/$sprint/start", undef,
+            token => $place->{by}));
+        return { path => { sprint => $sprint }, json => {} };
+    },
+    sprint_ticket_add => sub {
+        my ($server, $place) = @_;
+        return { json => { tickets => [ id($server, $place, 'ticket') ] } };
+    },
+    sprint_ticket_remove => sub {
+        my ($server, $place) = @_;
+        my ($sprint, $ticket) = map { id($server, $place, $_) }
+            qw(sprint ticket);
+        $server->must(200, $server->post("/sprints/$sprint/tickets",
+            { tickets => [$ticket] }, token => $place->{by}));
+        return {};
+    },
     comment_update  => sub { { json => { body => _name() } } },
     member_set_role => sub { { json => { role => 'Member' } } },
     invite_create   => sub { { json => { email => _email() } } },
@@ -109,6 +136,12 @@ sub _project {
             { user_id => $person->{user_id} }, token => $place->{by}));
     }
     return $project->{id};
+}
+
+# A sprint of its own: one is started only once.
+sub _sprint {
+    my ($server, $place) = @_;
+    return $MAKE{sprint}->($server, $place);
 }
 
 # An invite for the caller into an organization he is not in.
@@ -172,7 +205,7 @@ sub operation {
 # Is it about something below a project, so that who sees that matters?
 sub in_project {
     my ($operation) = @_;
-    return scalar grep {/^(?:project|ticket|comment)$/}
+    return scalar grep {/^(?:project|ticket|comment|sprint)$/}
         @{ $operation->{names} };
 }
 

@@ -1,0 +1,32 @@
+/**
+ * @file alloy_report.h
+ * @brief What reports need besides alloy.h: operations whose function writes
+ * the answer by hand, as JSON or as a chart.
+ */
+#ifndef ALLOY_ALLOY_REPORT_H
+#define ALLOY_ALLOY_REPORT_H
+
+#include "alloy.h"
+
+/** The type of a chart: what an operation with ALLOY_CHART answers besides
+ *  JSON, or the .document of one that answers nothing else. */
+#define ALLOY_CHART_TYPE "image/svg+xml"
+
+/** A moment people write: an RFC 3339 instant, or a date, which has exactly ten
+ *  characters. */
+extern ALLOY_DECLARE_DATA const alloy_format_t alloy_format_moment;
+
+/** Does the caller want a chart?  In an operation with ALLOY_CHART: when his
+ *  Accept prefers one to JSON. */
+ALLOY_DECLARE(int) alloy_wants_chart(const alloy_call_t *call);
+
+/** Does the caller want this KEY of the answer (`fields`)?  The engine asks
+ *  for rows it writes itself; whoever writes by alloy_out() asks. */
+ALLOY_DECLARE(int) alloy_shows(const alloy_call_t *call, const char *key);
+
+/** The problem of an operation whose statement found nothing: not_found, or
+ *  forbidden where the caller's role is what is missing. */
+ALLOY_DECLARE(alloy_problem_t *) alloy_missing(alloy_call_t *call)
+    __attribute__((warn_unused_result));
+
+#endif
