@@ -289,7 +289,8 @@ struct alloy_resource_t {
     const char *table;          /* "alloy.ticket" */
     alloy_role_e read;          /* least role to read one */
     int sharded;                /* ids carry their organization's shard bits */
-    const alloy_statement_t *find_id;   /* :ref is a UUID */
+    const alloy_statement_t *find_id;   /* :ref is a UUID; NULL: no parameter
+                                         * refers to it */
     const alloy_statement_t *find_name; /* :ref is anything else; or NULL */
     const char *const *reserved;        /* words new names may not be */
     const alloy_statement_t *remove;    /* :id - delete one, or NULL */

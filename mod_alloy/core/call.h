@@ -67,6 +67,8 @@ struct alloy_call_t {
     alloy_bound_t ids[8];       /* new_<noun> */
     int nids;
     const char *change_id;
+    apr_time_t wait_until;      /* of alloy_pool_now's clock; 0: not set; kept
+                                 * over a second run */
     alloy_session_t *session;   /* of an ALLOY_TRANSACTION operation */
     const char *settled;        /* the settings it has now */
     alloy_call_t *parent;       /* the batch this call is a part of, or NULL */

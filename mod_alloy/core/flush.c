@@ -143,6 +143,15 @@ static alloy_problem_t *aborted(alloy_call_t *call,
                                             : our_fault(call);
 }
 
+/* Those who wait for changes of the organization look now; of calls without one
+ * they hear when they look anyway. */
+static void tell_waiters(const alloy_call_t *call, int writes)
+{
+    if (writes && call->org_id && call->engine->wake) {
+        alloy_wake_mark(call->engine->wake, call->org_id);
+    }
+}
+
 static alloy_problem_t *read_outcome(alloy_call_t *call,
                                      alloy_outcome_e outcome,
                                      const alloy_db_fault_t *fault, int writes)
@@ -154,6 +163,7 @@ static alloy_problem_t *read_outcome(alloy_call_t *call,
     switch (outcome) {
     case ALLOY_DB_COMMITTED:
         call->verified = 1;
+        tell_waiters(call, writes);
         return NULL;
     case ALLOY_DB_ABORTED:
         return aborted(call, fault);

@@ -7,6 +7,7 @@
 #include "sql/account.h"
 #include "sql/activity.h"
 #include "sql/api_key.h"
+#include "sql/change.h"
 #include "sql/comment.h"
 #include "sql/engine.h"
 #include "sql/invite.h"
@@ -20,7 +21,7 @@
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 12
+#define SCHEMA 50
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -48,6 +49,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
+    alloy_change_operations,
     NULL
 };
 
@@ -66,6 +68,7 @@ static const alloy_statement_t *const *const statements[] = {
     sql_ticket_statements,
     sql_comment_statements,
     sql_activity_statements,
+    sql_change_statements,
     NULL
 };
 
@@ -77,6 +80,12 @@ static const alloy_resource_t *const resources[] = {
     &alloy_workflow_resource,
     &alloy_ticket_resource,
     &alloy_comment_resource,
+    &alloy_log_organization,
+    &alloy_log_membership,
+    &alloy_log_invite,
+    &alloy_log_project_member,
+    &alloy_log_workflow_status,
+    &alloy_log_workflow_transition,
     NULL
 };
 

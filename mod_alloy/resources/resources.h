@@ -41,6 +41,13 @@ extern const alloy_operation_t alloy_ticket_operations[];
 extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];
+extern const alloy_operation_t alloy_change_operations[];
+/** Answers a page of the feed (core/feed.c). */
+extern alloy_run_fn alloy_feed_run;
+/** Entity types of the change log that nothing refers to. */
+extern const alloy_resource_t alloy_log_organization, alloy_log_membership,
+    alloy_log_invite, alloy_log_project_member, alloy_log_workflow_status,
+    alloy_log_workflow_transition;
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;
