@@ -45,6 +45,7 @@ sub page {
     my ($person, %query) = @_;
     my $path = delete $query{path} // '/changes';
     $query{org_id} //= 'acme' if $path eq '/changes';
+    delete $query{org_id} if ($query{org_id} // '') eq '';
     return $server->must(200, $server->get($path, token => $person,
         query => \%query));
 }
@@ -134,9 +135,9 @@ subtest 'pages and cursors' => sub {
     is_deeply($since->[1]{fields}, ['deleted_at'], 'which says so');
     is_deeply((walk($ada, after => $cursor))[0], $since,
         'the same cursor answers the same');
-    is_deeply(page($ada, after => $later),
-        { items => [], next_cursor => now_of($ada), has_more => json_false },
-        'at the end there is nothing and a cursor');
+    my $end = page($ada, after => $later);
+    ok(delete $end->{next_cursor}, 'at the end there is a cursor');
+    is_deeply($end, { items => [], has_more => json_false }, 'and nothing');
     is_deeply([sort keys %{ page($ada, fields => 'items,has_more') }],
         [qw(has_more items)], 'fields');
 };
@@ -175,7 +176,7 @@ subtest 'input' => sub {
             '=' x 44, 'A' x 4000;
     is_problem($server->get('/changes', token => $ada,
         query => { wait => 61, limit => 0 }), 422, 'validation_failed',
-        errors => { wait => 'range', limit => 'range' });
+        errors => { wait => 'too_large', limit => 'too_small' });
     is_problem($server->get('/changes'), 401, 'unauthorized');
     my $plain = do { (my $text = $cursor) =~ tr/-_/+\//;
         require MIME::Base64; MIME::Base64::decode_base64($text . '==') };
@@ -212,7 +213,7 @@ subtest 'roles' => sub {
         query => { org_id => 'acme' }), 422, 'validation_failed');
     my ($own) = walk($stranger, org_id => '');
     ok(!(grep { $_->{org_id} eq $org->{id} } @$own), 'a stranger: nothing');
-} if 1;
+};
 
 # What the first item of the next page says, and the rest of it.
 sub sight {
@@ -393,7 +394,7 @@ subtest "$WRITERS writers, a reader that is killed again and again" => sub {
     $kill->();
     $idle->rollback;
     local $? = 0;
-    cmp_ok(scalar @$last, '>', 500, 'there was something to read');
+    cmp_ok(scalar @$last, '>', 200, 'there was something to read');
     my %times;
     $times{ $_->[0] }++ for @read;
     is_deeply([grep { $times{$_} > 1 } sort keys %times], [],
@@ -487,23 +488,24 @@ subtest 'a waiter holds no connection' => sub {
 subtest 'more waiters than may wait' => sub {
     my $small = AlloyTest->start(with => $server, children => 1,
         conf => "ThreadsPerChild 8\n");
-    my $cursor = now_of($ada);
-    my @answers = map { meanwhile(sub {
-        my $from = time;
-        my $answer = $small->get('/changes', token => $ada,
-            query => { org_id => 'acme', after => $cursor, wait => 3 });
-        return { status => $answer->status, took => time - $from };
-    }) } 1 .. 7;
+    my $key = $server->must(201, $server->post('/auth/api-keys',
+        { name => 'waiter', org_id => $org->{id} }, token => $ada))->{key};
+    my $cursor = now_of($key);
+    my $wait = sub {
+        my ($seconds) = @_;
+        return meanwhile(sub {
+            my $from = time;
+            my $answer = $small->get('/changes', token => $key, query =>
+                { org_id => 'acme', after => $cursor, wait => $seconds });
+            return { status => $answer->status, took => time - $from };
+        });
+    };
+    my @answers = map { $wait->(3) } 1 .. 7;
     my @told = map { $_->() } @answers;
     is_deeply([map { $_->{status} } @told], [(200) x 7], 'all are answered');
     is(scalar(grep { $_->{took} > 2.5 } @told), 4, 'half of the threads wait');
     is(scalar(grep { $_->{took} < 1.5 } @told), 3, 'the others do not');
-    my $answer = meanwhile(sub {
-        my $from = time;
-        my $got = $small->get('/changes', token => $ada,
-            query => { org_id => 'acme', after => $cursor, wait => 30 });
-        return { status => $got->status, took => time - $from };
-    });
+    my $answer = $wait->(30);
     pause(0.5);
     $small->restart('graceful');
     my $told = $answer->();
@@ -513,7 +515,7 @@ subtest 'more waiters than may wait' => sub {
 };
 
 subtest 'PostgreSQL restarts meanwhile' => sub {
-    $server->expect_log(qr/AL0102/) if 0;
+    $server->expect_log(qr/AL0102/);
     my $cursor = now_of($ada);
     my $answer = waiting($ada, after => $cursor, wait => 40);
     pause(0.5);

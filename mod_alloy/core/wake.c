@@ -254,10 +254,16 @@ static void count_all(alloy_wake_t *wake)
     apr_thread_mutex_unlock(wake->mutex);
 }
 
+/* Not to httpd's error output: what ends this connection ends the others. */
+static void ignore_notice(void *unused, const char *message)
+{
+}
+
 /* Whatever was told while nobody listened is lost: everybody looks for himself. */
 static void open_connection(alloy_wake_t *wake)
 {
     wake->pg = PQconnectdb(wake->db->params);
+    PQsetNoticeProcessor(wake->pg, ignore_notice, NULL);
     if (PQstatus(wake->pg) != CONNECTION_OK
         || !say(wake, "SET synchronous_commit = off", NULL)
         || !say(wake, "LISTEN " CHANNEL, NULL)) {
