@@ -298,10 +298,11 @@ static alloy_problem_t *wait_for_page(alloy_call_t *call, page_t *page,
     return NULL;
 }
 
-/* A caller who is read anew while he waits does not wait longer for it. */
+/* A caller who is read anew while he waits does not wait longer for it. Inside
+ * a batch nobody waits: its transaction is open. */
 static int wants_to_wait(alloy_call_t *call)
 {
-    apr_int64_t seconds = alloy_int(call, "wait");
+    apr_int64_t seconds = call->session ? 0 : alloy_int(call, "wait");
 
     if (!call->wait_until && seconds) {
         call->wait_until = alloy_pool_now() + apr_time_from_sec(seconds);

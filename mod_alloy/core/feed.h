@@ -31,6 +31,9 @@ const char *alloy_feed_cursor_write(const alloy_feed_place_t *place,
 int alloy_feed_cursor_read(alloy_feed_place_t *place, const char *text,
                            const char *binding, apr_pool_t *pool);
 
+/** Runs change_revert. */
+alloy_problem_t *alloy_revert_run(alloy_call_t *call);
+
 /** Runs change_list and project_change_list. */
 alloy_problem_t *alloy_feed_run(alloy_call_t *call);
 

@@ -147,8 +147,18 @@ static alloy_problem_t *aborted(alloy_call_t *call,
  * they hear when they look anyway. */
 static void tell_waiters(const alloy_call_t *call, int writes)
 {
-    if (writes && call->org_id && call->engine->wake) {
-        alloy_wake_mark(call->engine->wake, call->org_id);
+    const char *org = call->org_id ? call->org_id : call->touched;
+
+    if (writes && org && call->engine->wake) {
+        alloy_wake_mark(call->engine->wake, *org ? org : NULL);
+    }
+}
+
+static void touch(alloy_call_t *owner, const char *org)
+{
+    if (org) {
+        owner->touched = !owner->touched || !strcmp(owner->touched, org)
+                         ? org : "";
     }
 }
 
@@ -207,6 +217,7 @@ static alloy_problem_t *settle(alloy_call_t *call, alloy_role_e role)
     alloy_enter_t enter;
     alloy_problem_t *problem;
 
+    touch(owner, call->org_id);
     alloy_access_enter(&enter, call, role, 1);
     wanted = settings_name(&enter, call->pool);
     if (owner->settled && !strcmp(owner->settled, wanted)) {

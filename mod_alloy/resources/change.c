@@ -4,9 +4,20 @@
  */
 #include "resources.h"
 
+#include "sql/change.h"
+
 #define WAIT_LIMIT 60           /* seconds */
 
 /* ---- entity types ------------------------------------------------------------ */
+
+/* One call, as Alloy-Change-Id names it. Its id carries no organization's bits
+ * when the call began without one. */
+const alloy_resource_t alloy_change_resource = {
+    .name = "change",
+    .table = "alloy.change",
+    .read = ALLOY_VIEWER,
+    .find_id = &sql_change_find_id,
+};
 
 #define LOGGED(word, relation, role) \
     { .name = word, .table = relation, .read = role }
@@ -84,6 +95,30 @@ static const alloy_field_t page_fields[] = {
 
 static const alloy_shape_t page_shape = { "ChangePage", page_fields };
 
+static const char *const action_words[] = {
+    "update", "remove", "restore", NULL
+};
+
+static const alloy_field_t undone_fields[] = {
+    { "entity_type", ALLOY_TEXT, 0, "What it is: ticket, project, comment." },
+    { "entity_id", ALLOY_UUID, 0, "Which one." },
+    { "action", ALLOY_WORD, 0, "What was done to it: its fields are as they "
+      "were, it is deleted, or it is there again.", action_words },
+    ALLOY_FIELDS_END
+};
+
+static const alloy_shape_t undone_shape = { "Undone", undone_fields };
+
+static const alloy_field_t reversal_fields[] = {
+    { "change_id", ALLOY_UUID, 0, "This call, which can be undone itself." },
+    { "reverts", ALLOY_UUID, 0, "The call that was undone." },
+    { "items", ALLOY_JSON, ALLOY_MANY, "What was done, the last thing first.",
+      NULL, &undone_shape },
+    ALLOY_FIELDS_END
+};
+
+static const alloy_shape_t reversal_shape = { "Reversal", reversal_fields };
+
 /* ---- input --------------------------------------------------------------------- */
 
 #define READER_PARAMS \
@@ -110,6 +145,14 @@ static const alloy_param_t project_params[] = {
       .resource = &alloy_project_resource,
       .help = "Id, key or name of the project." },
     READER_PARAMS,
+    ALLOY_PARAMS_END
+};
+
+static const alloy_param_t revert_params[] = {
+    { .name = "change", .type = ALLOY_REF, .flags = ALLOY_REQUIRED,
+      .resource = &alloy_change_resource,
+      .help = "What Alloy-Change-Id said in the answer of the call; change_id "
+              "in its activity." },
     ALLOY_PARAMS_END
 };
 
@@ -151,6 +194,25 @@ const alloy_operation_t alloy_change_operations[] = {
         .params = project_params,
         .answer = &page_shape,
         .run = alloy_feed_run,
+    },
+    {
+        .id = "change_revert",
+        .method = ALLOY_POST,
+        .path = "/changes/{change}/revert",
+        .tool = "revert_change",
+        .noun = "changes",
+        .summary = "Undoes what one call did to tickets, projects and "
+                   "comments.",
+        .help = "Fields get the values they had before, what was made is "
+                "deleted, what was deleted is there again. Each step needs the "
+                "role and the scope of the opposite operation and obeys its "
+                "rules. When something moved since, nothing is done and moved "
+                "lists it. This is a change as well and can be undone.",
+        .role = ALLOY_MEMBER,
+        .flags = ALLOY_TRANSACTION,
+        .params = revert_params,
+        .answer = &reversal_shape,
+        .run = alloy_revert_run,
     },
     ALLOY_OPERATIONS_END
 };

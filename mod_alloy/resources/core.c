@@ -80,6 +80,7 @@ static const alloy_resource_t *const resources[] = {
     &alloy_workflow_resource,
     &alloy_ticket_resource,
     &alloy_comment_resource,
+    &alloy_change_resource,
     &alloy_log_organization,
     &alloy_log_membership,
     &alloy_log_invite,

@@ -42,8 +42,9 @@ extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];
 extern const alloy_operation_t alloy_change_operations[];
-/** Answers a page of the feed (core/feed.c). */
-extern alloy_run_fn alloy_feed_run;
+/** A page of the feed, and undoing a call (core/feed.c, core/revert.c). */
+extern alloy_run_fn alloy_feed_run, alloy_revert_run;
+extern const alloy_resource_t alloy_change_resource;
 /** Entity types of the change log that nothing refers to. */
 extern const alloy_resource_t alloy_log_organization, alloy_log_membership,
     alloy_log_invite, alloy_log_project_member, alloy_log_workflow_status,

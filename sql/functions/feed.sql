@@ -130,11 +130,36 @@ $$;
 COMMENT ON FUNCTION definer.sight_changed(pg_snapshot, pg_snapshot, uuid) IS
     'Projects the caller lost or gained sight of between two snapshots';
 
+-- Half of what a call did is not undone for somebody who sees only that half.
+CREATE OR REPLACE FUNCTION definer.change_is_hidden(of_org uuid, call_id uuid)
+    RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM alloy.change c
+         WHERE c.org_id = of_org AND c.change_id = call_id
+           AND NOT (c.org_id = ANY (nullif(current_setting('alloy.orgs', true),
+                                           '')::uuid[])
+                    AND (c.project_id IS NULL
+                         OR coalesce(c.org_id = ANY (nullif(current_setting(
+                                'alloy.all', true), '')::uuid[]), false)
+                         OR coalesce(c.project_id = ANY (
+                                CASE current_setting('alloy.projects', true)
+                                WHEN '' THEN NULL
+                                WHEN '*' THEN definer.my_projects()
+                                ELSE current_setting('alloy.projects',
+                                                     true)::uuid[]
+                                END), false))))
+$$;
+COMMENT ON FUNCTION definer.change_is_hidden(uuid, uuid) IS
+    'Whether a call changed something the caller can''t see';
+
 REVOKE ALL ON FUNCTION
+    definer.change_is_hidden(uuid, uuid),
     definer.projects_seen(uuid, pg_snapshot),
     definer.sight_changed(pg_snapshot, pg_snapshot, uuid)
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
+    definer.change_is_hidden(uuid, uuid),
     definer.sight_changed(pg_snapshot, pg_snapshot, uuid)
     TO alloy_app;
 
