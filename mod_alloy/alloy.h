@@ -556,6 +556,8 @@ struct alloy_operation_t {
     const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
     const char *document;       /* media type of the document run answers by
                                  * alloy_answer_document(), or NULL */
+    const alloy_statement_t *past;      /* instead of the last step when the
+                                         * parameter as_of was given, or NULL */
 };
 
 #define ALLOY_OPERATIONS_END { .id = NULL }

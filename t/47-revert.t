@@ -233,4 +233,70 @@ subtest 'who and what' => sub {
     is_problem(revert($id, by => $two), 409, 'invalid_state');
 };
 
+# ---- tickets as they were -----------------------------------------------------
+
+sub as_of {
+    my ($key, $instant, %more) = @_;
+    return $server->get("/tickets/$key", token => $ada,
+        query => { as_of => $instant, %more });
+}
+
+# The database's clock, which is what the log is stamped with.
+sub instant {
+    return $server->rows(q{SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC',
+        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS now})->[0]{now};
+}
+
+subtest 'as of an instant, over random histories' => sub {
+    my $seed = $ENV{ALLOY_TEST_SEED} // time ^ $$;
+    srand $seed;
+    note "ALLOY_TEST_SEED=$seed";
+    my $early = instant();
+    my %choices = (title => [qw(A B C D)], description => [undef, qw(a b c), 'x' x 5000],
+        type => [qw(Task Bug Story)], priority => [qw(High Low Medium)],
+        status => [qw(Backlog Todo InProgress Done Cancelled)],
+        assignee_id => [undef, map { $_->{user_id} } @who{qw(Member Admin)}]);
+    for my $number (1 .. 4) {
+        my $made = $server->ticket($ada, 'WEB', title => 'A');
+        my $key = $made->{key};
+        my @history = ([instant(), $made]);
+        for (1 .. 12) {
+            my %to = map { my $of = $choices{$_}; ($_ => $of->[rand @$of]) }
+                grep { rand() < 0.4 } keys %choices;
+            my $row = $server->must(200, $server->patch("/tickets/$key",
+                \%to, token => $ada));
+            push @history, [instant(), $row];
+        }
+        my @wrong = grep {
+            my ($then, $row) = @{ $history[$_] };
+            my $was = as_of($key, $then)->json;
+            $was && !is_deeply(without($was, 'updated_at'),
+                without($row, 'updated_at'), "ticket $number, state $_");
+        } 0 .. $#history;
+        is_deeply(as_of($key, $history[-1][1]{updated_at})->json,
+            $history[-1][1], 'at its last change');
+        is_problem(as_of($key, $early), 404, 'not_found');
+        status_is(as_of($key, $made->{created_at}), 200);
+    }
+};
+
+subtest 'as of: rights, deletion, input' => sub {
+    my $made = $server->ticket($ada, 'WEB', title => 'One');
+    my $key = $made->{key};
+    my $then = instant();
+    my $gone = change_of($server->delete("/tickets/$key", token => $ada));
+    is_problem(as_of($key, $then), 404, 'not_found');
+    my $between = instant();
+    reverted($gone);
+    is(as_of($key, $then)->json->{title}, 'One', 'before it was deleted');
+    is_problem(as_of($made->{id}, $between), 404, 'not_found');
+    is(as_of($key, instant())->json->{title}, 'One', 'after it came back');
+    is_deeply(as_of($key, $then, fields => 'title')->json,
+        { title => 'One' }, 'fields');
+    is_problem(as_of($key, 'yesterday'), 422, 'validation_failed');
+    my $stranger = $server->register;
+    is_problem($server->get("/tickets/$key", token => $stranger,
+        query => { as_of => $then }), 404, 'not_found');
+};
+
 done_testing;

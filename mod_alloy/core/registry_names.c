@@ -151,6 +151,7 @@ const char *alloy_used_statements_add(const alloy_check_t *check,
         ALLOY_CHECK(alloy_statement_add(check, registry, row->steps[i]));
     }
     ALLOY_CHECK(alloy_statement_add(check, registry, row->plain));
+    ALLOY_CHECK(alloy_statement_add(check, registry, row->past));
     if (!row->guarded) {
         return NULL;
     }
