@@ -167,6 +167,10 @@ my %GIVEN = (
     version => 1, all => $CALLER{all}, projects => $CALLER{projects},
     call => '', timeout => '5000', plan => 'auto',
 );
+# A reader of the feed who has read everything.
+my %FEED = (old => $admin->selectrow_array('SELECT pg_current_snapshot()'),
+    ranks => '{6,6,6}', needs => '{"ticket":2}');
+@GIVEN{qw(old was since ranks needs)} = @FEED{qw(old old old ranks needs)};
 my %CURSOR = (after_at => '2025-07-02 12:00:00Z', after_id => $middle);
 
 # Plausible values for the rest: what is optional in one call is given in
@@ -176,6 +180,7 @@ my %FILTER = (
     category => 'todo', priority => 'High', type => 'Bug',
     created_after => '2025-02-01Z', created_before => '2025-11-01Z',
     updated_after => '2020-01-01Z', updated_before => '2030-01-01Z',
+    new => $FEED{old}, last => '1',
     assignee_id => id(0, 1, 1), reporter_id => id(0, 1, 1),
 );
 my %TYPICAL = (

@@ -18,8 +18,9 @@
 
 #include "connector.h"
 #include "log.h"
+#include "sql/engine.h"
 
-#define CHANNEL "alloy_change"
+#define CHANNEL "alloy_change"  /* also in sql/queries/engine.sql */
 #define SLOTS 256               /* organizations that share one wake together */
 #define NAMED 64                /* organizations in one NOTIFY; more: all */
 #define ORG_TEXT 36
@@ -337,7 +338,7 @@ static void tell(alloy_wake_t *wake)
         return;
     }
     wake->next_send = alloy_pool_now() + PAUSE;
-    if (!say(wake, "SELECT pg_notify('" CHANNEL "', $1)", payload)) {
+    if (!say(wake, sql_wake_tell.text, payload)) {
         drop(wake);
     }
 }

@@ -49,7 +49,8 @@ SELECT @change_columns@
 
 -- The pages after it, and all of a read from the beginning, which has no end of
 -- its own yet (:new is NULL): from a place in the log on, nearly every row fits.
--- name: change_rest :many :custom
+-- For a reader who may see little of it, the way to the next page may be long.
+-- name: change_rest :many :custom :slow
 SELECT @change_columns@
   FROM @change_head@
   LEFT JOIN LATERAL (
