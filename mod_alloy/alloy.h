@@ -283,7 +283,8 @@ struct alloy_resource_t {
     const char *table;          /* "alloy.ticket" */
     alloy_role_e read;          /* least role to read one */
     int sharded;                /* ids carry their organization's shard bits */
-    const alloy_statement_t *find_id;   /* :ref is a UUID */
+    const alloy_statement_t *find_id;   /* :ref is a UUID; NULL: no parameter
+                                         * refers to it */
     const alloy_statement_t *find_name; /* :ref is anything else; or NULL */
     const char *const *reserved;        /* words new names may not be */
     const alloy_statement_t *remove;    /* :id - delete one, or NULL */
@@ -544,6 +545,8 @@ struct alloy_operation_t {
     const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
     const char *document;       /* media type of the document run answers by
                                  * alloy_answer_document(), or NULL */
+    const alloy_statement_t *past;      /* instead of the last step when the
+                                         * parameter as_of was given, or NULL */
 };
 
 #define ALLOY_OPERATIONS_END { .id = NULL }

@@ -8,7 +8,10 @@
 
 #include <apr_strings.h>
 
+#include <ap_mpm.h>
 #include <ap_provider.h>
+#include <http_main.h>
+#include <mpm_common.h>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -164,16 +167,32 @@ static int finish_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+/** Half of the threads may wait for changes, all hosts together. */
+static int count_waiters(server_rec *main_server)
+{
+    server_rec *server = NULL;
+    int threads = 0, hosts = 0;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    while ((server = alloy_config_next(main_server, server))) {
+        hosts++;
+    }
+    return hosts ? threads / 2 / hosts : 0;
+}
+
 /** A child that can't have an engine still serves the other hosts. */
 static void start_child(apr_pool_t *pchild, server_rec *main_server)
 {
     server_rec *server = NULL;
+    int waiters = count_waiters(main_server);
 
     while ((server = alloy_config_next(main_server, server))) {
         alloy_server_t *own = alloy_config_of(server);
-        apr_status_t status = alloy_engine_make(&own->engine, &own->config,
-                                                own->registry, pchild);
+        apr_status_t status;
 
+        own->config.waiters = waiters;
+        status = alloy_engine_make(&own->engine, &own->config, own->registry,
+                                   pchild);
         if (status != APR_SUCCESS) {
             own->engine = NULL;
             ap_log_error(APLOG_MARK, APLOG_ERR, status, server,
@@ -185,11 +204,26 @@ static void start_child(apr_pool_t *pchild, server_rec *main_server)
     }
 }
 
+/** Its threads end when they have answered: nobody waits for changes now. */
+static void stop_child(apr_pool_t *pchild, int graceful)
+{
+    server_rec *server = NULL;
+
+    while ((server = alloy_config_next(ap_server_conf, server))) {
+        alloy_server_t *own = alloy_config_of(server);
+
+        if (own->engine) {
+            alloy_engine_stop(own->engine);
+        }
+    }
+}
+
 static void register_hooks(apr_pool_t *pool)
 {
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(finish_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(stop_child, NULL, NULL, APR_HOOK_MIDDLE);
     alloy_http_hooks();
     alloy_error_hooks();
     alloy_status_hooks();

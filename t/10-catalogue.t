@@ -14,6 +14,7 @@ my $admin  = $server->dbh('admin');
 # needs more must ask for it here, where a reviewer sees it.
 my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     alloy.change INSERT
+    alloy.change SELECT
     alloy.invite SELECT
     alloy.invite UPDATE (accepted_at,accepted_by)
     alloy.membership SELECT
@@ -71,6 +72,7 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     identity.user SELECT
     identity.user UPDATE
     policy alloy.change a
+    policy alloy.change r
     policy alloy.invite *
     policy alloy.membership r
     policy alloy.organization r

@@ -254,8 +254,7 @@ START_TEST(resources_are_checked)
 
     expect(&plugin, "plugin finance: the resource book is there already");
     resource.name = "cost";
-    expect(&plugin, "plugin finance: resource cost: .table and .find_id must "
-                    "be set");
+    expect(&plugin, "plugin finance: resource cost: .table must be set");
     resource.table = "cost";
     resource.find_id = &toy_book_get;
     expect(&plugin, "plugin finance: resource cost: nothing fills :book of "

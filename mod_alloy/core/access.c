@@ -265,7 +265,7 @@ static const char *change_literal(alloy_call_t *call)
     parts[2] = call->request->client;
     parts[3] = call->request->client_name ? call->request->client_name : "";
     parts[4] = call->request->request_id;
-    parts[5] = call->op->row->id;
+    parts[5] = call->logged_as ? call->logged_as : call->op->row->id;
     return alloy_array_literal(parts, 6, call->pool);
 }
 

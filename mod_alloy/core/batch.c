@@ -11,6 +11,7 @@
 
 #include "convention.h"
 #include "json.h"
+#include "part.h"
 
 #define ITEMS_MAX 1000
 
@@ -248,20 +249,8 @@ static alloy_problem_t *run_route(alloy_call_t *call, item_t *item,
                                   const alloy_request_t *request,
                                   const alloy_route_t *route)
 {
-    alloy_call_t *inner = apr_pcalloc(call->pool, sizeof(*inner));
+    alloy_call_t *inner = alloy_part_make(call, request, route, &item->answer);
 
-    item->answer.headers = apr_table_make(call->pool, 4);
-    item->answer.status = route->op->row->flags & ALLOY_CREATES ? 201 : 200;
-    inner->pool = call->pool;
-    inner->engine = call->engine;
-    inner->request = request;
-    inner->op = route->op;
-    inner->route = route;
-    inner->answer = &item->answer;
-    inner->principal = call->principal;
-    inner->session = call->session;
-    inner->parent = call;
-    inner->verified = 1;
     ALLOY_TRY(alloy_call_run(inner));
     ALLOY_TRY(alloy_call_spend(inner));
     alloy_finish(inner);

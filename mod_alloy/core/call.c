@@ -207,6 +207,16 @@ static int plain_will_do(const alloy_call_t *call)
     return row->plain != NULL;
 }
 
+static const alloy_statement_t *variant(const alloy_call_t *call, int plain)
+{
+    const alloy_operation_t *row = call->op->row;
+
+    if (row->past && alloy_text(call, "as_of")) {
+        return row->past;
+    }
+    return plain ? row->plain : call->op->last;
+}
+
 /* All in one flush, or one by one in the transaction that is open. */
 static alloy_problem_t *send_steps(const alloy_result_t **panswer,
                                    alloy_call_t *call, int plain)
@@ -221,7 +231,7 @@ static alloy_problem_t *send_steps(const alloy_result_t **panswer,
 
         if (statement == call->op->last) {
             answers = count;
-            statement = plain ? row->plain : statement;
+            statement = variant(call, plain);
         }
         ALLOY_TRY(call->session
                   ? alloy_call_step(call, statement, &results[count])

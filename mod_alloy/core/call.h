@@ -67,10 +67,16 @@ struct alloy_call_t {
     alloy_bound_t ids[8];       /* new_<noun> */
     int nids;
     const char *change_id;
+    apr_time_t wait_until;      /* of alloy_pool_now's clock; 0: not set; kept
+                                 * over a second run */
     alloy_session_t *session;   /* of an ALLOY_TRANSACTION operation */
     const char *settled;        /* the settings it has now */
     alloy_call_t *parent;       /* the batch this call is a part of, or NULL */
     int spent;                  /* the parts paid for themselves */
+    const char *touched;        /* organization of the parts so far; "": of
+                                 * several, NULL: of none */
+    const char *logged_as;      /* an operation's id for the change log, NULL:
+                                 * its own */
 
     alloy_out_t *out;
     alloy_bound_t extras[8];    /* alloy_answer_text() */

@@ -22,6 +22,8 @@ typedef struct {
     int throttle;
     int token_rate, address_rate;       /* requests a minute; 0: no limit */
     alloy_rate_t *rate;         /* counts them, for all children */
+    int waiters;                /* threads of a child that may wait for changes
+                                 * at once; set when it starts */
     alloy_secret_keys_t *keys;  /* sign and verify access tokens */
     const char *version;        /* of the module */
 } alloy_config_t;

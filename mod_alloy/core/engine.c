@@ -34,12 +34,21 @@ apr_status_t alloy_engine_make(alloy_engine_t **pengine,
         status = alloy_db_make(&engine->db, &config->db, pool);
     }
     if (!status) {
+        status = alloy_wake_make(&engine->wake, engine->db, config->waiters,
+                                 pool);
+    }
+    if (!status) {
         alloy_compatible_expect(engine, pool);
         status = alloy_identity_make(&engine->identity, engine->db, config,
                                      pool);
     }
     *pengine = engine;
     return status;
+}
+
+void alloy_engine_stop(alloy_engine_t *engine)
+{
+    alloy_wake_stop(engine->wake);
 }
 
 const char *alloy_request_id_make(apr_pool_t *pool)

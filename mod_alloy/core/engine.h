@@ -11,12 +11,14 @@
 #include "identity.h"
 #include "registry.h"
 #include "route.h"
+#include "wake.h"
 
 typedef struct alloy_engine_t {
     const alloy_config_t *config;
     const alloy_registry_t *registry;
     const alloy_router_t *router;
     alloy_db_t *db;
+    alloy_wake_t *wake;
     alloy_identity_t *identity;
     alloy_secret_hasher_t *hasher;
     apr_time_t started;
@@ -27,6 +29,9 @@ apr_status_t alloy_engine_make(alloy_engine_t **pengine,
                                const alloy_config_t *config,
                                const alloy_registry_t *registry,
                                apr_pool_t *pool);
+
+/** The child takes no new requests: those that wait are answered now. */
+void alloy_engine_stop(alloy_engine_t *engine);
 
 /** A request in the terms of no front.  Texts live as long as POOL. */
 typedef struct {

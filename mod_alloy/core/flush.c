@@ -143,6 +143,25 @@ static alloy_problem_t *aborted(alloy_call_t *call,
                                             : our_fault(call);
 }
 
+/* Those who wait for changes of the organization look now; of calls without one
+ * they hear when they look anyway. */
+static void tell_waiters(const alloy_call_t *call, int writes)
+{
+    const char *org = call->org_id ? call->org_id : call->touched;
+
+    if (writes && org && call->engine->wake) {
+        alloy_wake_mark(call->engine->wake, *org ? org : NULL);
+    }
+}
+
+static void touch(alloy_call_t *owner, const char *org)
+{
+    if (org) {
+        owner->touched = !owner->touched || !strcmp(owner->touched, org)
+                         ? org : "";
+    }
+}
+
 static alloy_problem_t *read_outcome(alloy_call_t *call,
                                      alloy_outcome_e outcome,
                                      const alloy_db_fault_t *fault, int writes)
@@ -154,6 +173,7 @@ static alloy_problem_t *read_outcome(alloy_call_t *call,
     switch (outcome) {
     case ALLOY_DB_COMMITTED:
         call->verified = 1;
+        tell_waiters(call, writes);
         return NULL;
     case ALLOY_DB_ABORTED:
         return aborted(call, fault);
@@ -197,6 +217,7 @@ static alloy_problem_t *settle(alloy_call_t *call, alloy_role_e role)
     alloy_enter_t enter;
     alloy_problem_t *problem;
 
+    touch(owner, call->org_id);
     alloy_access_enter(&enter, call, role, 1);
     wanted = settings_name(&enter, call->pool);
     if (owner->settled && !strcmp(owner->settled, wanted)) {

@@ -203,6 +203,22 @@ static const char *plain_check(const alloy_check_t *check, const alloy_op_t *op)
     return NULL;
 }
 
+static const char *past_check(const alloy_check_t *check, const alloy_op_t *op)
+{
+    const alloy_statement_t *past = op->row->past;
+
+    if (past
+        && (!op->row->steps[0] || past->mode != op->last->mode
+            || alloy_op_param(op, "as_of") < 0)) {
+        return alloy_check_refuse(check,
+                                  "the statement %s in .past needs a "
+                                  "parameter as_of, and a last step that "
+                                  "answers as it does",
+                                  past->name);
+    }
+    return NULL;
+}
+
 static const char *guarded_check(const alloy_check_t *check,
                                  const alloy_guarded_t *guarded)
 {
@@ -260,6 +276,7 @@ static const char *statements_check(const alloy_check_t *check,
     ALLOY_CHECK(form_check(check, op->row));
     ALLOY_CHECK(steps_check(check, op->row));
     ALLOY_CHECK(plain_check(check, op));
+    ALLOY_CHECK(past_check(check, op));
     ALLOY_CHECK(guarded_check(check, op->row->guarded));
     if (hooks_count(op) > ALLOY_HOOKS_LIMIT) {
         return alloy_check_refuse(check,

@@ -117,6 +117,7 @@ const char *alloy_check_op_fills(const alloy_check_t *check,
         ALLOY_CHECK(alloy_check_fills(check, op, row->steps[i], NULL));
     }
     ALLOY_CHECK(alloy_check_fills(check, op, row->plain, NULL));
+    ALLOY_CHECK(alloy_check_fills(check, op, row->past, NULL));
     if (!row->guarded) {
         return NULL;
     }

@@ -151,6 +151,7 @@ const char *alloy_used_statements_add(const alloy_check_t *check,
         ALLOY_CHECK(alloy_statement_add(check, registry, row->steps[i]));
     }
     ALLOY_CHECK(alloy_statement_add(check, registry, row->plain));
+    ALLOY_CHECK(alloy_statement_add(check, registry, row->past));
     if (!row->guarded) {
         return NULL;
     }
@@ -188,8 +189,8 @@ static const char *resource_add(const alloy_check_t *owner,
                                   resource->name);
     }
     check.what = apr_pstrcat(check.pool, "resource ", resource->name, NULL);
-    if (!resource->table || !resource->find_id) {
-        return alloy_check_refuse(&check, ".table and .find_id must be set");
+    if (!resource->table) {
+        return alloy_check_refuse(&check, ".table must be set");
     }
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->find_id));
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->find_name));

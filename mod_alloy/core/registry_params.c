@@ -109,6 +109,12 @@ static const char *ref_check(const place_t *place)
                                   ".resources",
                                   place->param->name, resource->name);
     }
+    if (!resource->find_id) {
+        return alloy_check_refuse(place->check,
+                                  "the parameter %s refers to "
+                                  "the resource %s, which has no .find_id",
+                                  place->param->name, resource->name);
+    }
     return within_check(place);
 }
 

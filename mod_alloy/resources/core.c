@@ -7,6 +7,7 @@
 #include "sql/account.h"
 #include "sql/activity.h"
 #include "sql/api_key.h"
+#include "sql/change.h"
 #include "sql/comment.h"
 #include "sql/engine.h"
 #include "sql/invite.h"
@@ -22,7 +23,7 @@
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 30
+#define SCHEMA 50
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -54,6 +55,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_board_operations,
     alloy_burndown_operations,
     alloy_report_operations,
+    alloy_change_operations,
     NULL
 };
 
@@ -74,6 +76,7 @@ static const alloy_statement_t *const *const statements[] = {
     sql_activity_statements,
     sql_sprint_statements,
     sql_report_statements,
+    sql_change_statements,
     NULL
 };
 
@@ -86,6 +89,13 @@ static const alloy_resource_t *const resources[] = {
     &alloy_ticket_resource,
     &alloy_comment_resource,
     &alloy_sprint_resource,
+    &alloy_change_resource,
+    &alloy_log_organization,
+    &alloy_log_membership,
+    &alloy_log_invite,
+    &alloy_log_project_member,
+    &alloy_log_workflow_status,
+    &alloy_log_workflow_transition,
     NULL
 };
 

@@ -62,6 +62,14 @@ extern const alloy_operation_t alloy_sprint_operations[];
 extern const alloy_operation_t alloy_board_operations[];
 extern const alloy_operation_t alloy_burndown_operations[];
 extern const alloy_operation_t alloy_report_operations[];
+extern const alloy_operation_t alloy_change_operations[];
+/** A page of the feed, and undoing a call (core/feed.c, core/revert.c). */
+extern alloy_run_fn alloy_feed_run, alloy_revert_run;
+extern const alloy_resource_t alloy_change_resource;
+/** Entity types of the change log that nothing refers to. */
+extern const alloy_resource_t alloy_log_organization, alloy_log_membership,
+    alloy_log_invite, alloy_log_project_member, alloy_log_workflow_status,
+    alloy_log_workflow_transition;
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;

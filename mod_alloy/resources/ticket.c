@@ -159,6 +159,14 @@ static const alloy_param_t ticket_params[] = {
     ALLOY_PARAMS_END
 };
 
+static const alloy_param_t get_params[] = {
+    ALLOY_TICKET_PARAM,
+    { .name = "as_of", .type = ALLOY_INSTANT,
+      .help = "Answer the ticket as it was at this instant; 404 when it was "
+              "not there then." },
+    ALLOY_PARAMS_END
+};
+
 #define PERSON_FILTER(key, text) \
     { .name = key, .type = ALLOY_REF, .flags = ALLOY_MANY, \
       .resource = &alloy_user_resource, .within = "org", .help = text }
@@ -301,11 +309,13 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .path = "/tickets/{ticket}",
         .tool = "get_ticket",
         .noun = "tickets",
-        .summary = "Answers one ticket.",
+        .summary = "Answers one ticket, as it is or as it was.",
+        .help = "as_of looks at the past with the rights of today.",
         .role = ALLOY_VIEWER,
-        .params = ticket_params,
+        .params = get_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_get },
+        .past = &sql_ticket_get_as_of,
     },
     {
         .id = "ticket_update",

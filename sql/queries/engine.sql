@@ -56,6 +56,10 @@ SELECT true AS ok, set_config('alloy.me', '', true),
 SELECT set_config('statement_timeout', :timeout, true),
        set_config('plan_cache_mode', :plan, true);
 
+-- To the other processes, in a transaction that does nothing else (core/wake.c).
+-- name: wake_tell :exec
+SELECT pg_notify('alloy_change', :organizations::text);
+
 -- name: schema_versions :many
 SELECT m.component, max(m.version)::int4 AS version,
        coalesce(max(r.oldest), 0)::int4 AS oldest

@@ -177,6 +177,53 @@ SELECT @ticket_columns@
  @ticket_joins@
  WHERE @ticket_target@
 
+-- Did this change c of ticket t happen by then? It is logged a moment after the
+-- row was stamped; of the last one both are known.
+-- fragment: ticket_happened
+(c.at <= :as_of::timestamptz
+                OR (c.version = t.version
+                    AND t.updated_at <= :as_of::timestamptz))
+
+-- A ticket of today with every later change undone: of each field the first one
+-- of them tells what was before, of long texts as well. A status may be gone
+-- since, its category with it.
+-- name: ticket_get_as_of :one
+SELECT @ticket_columns@
+  FROM (
+    SELECT past.*
+      FROM ticket t
+     CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(f.key, f.value ORDER BY c.seq DESC),
+                        '{}') AS fields
+          FROM change c, jsonb_each(c.before) f
+         WHERE c.org_id = :org AND c.entity_type = 'ticket'
+           AND c.entity_id = t.id AND NOT @ticket_happened@) was
+     CROSS JOIN LATERAL (
+        SELECT coalesce(max(c.version), 1) AS version,
+               coalesce(max(c.at), t.created_at) AS at
+          FROM change c
+         WHERE c.org_id = :org AND c.entity_type = 'ticket'
+           AND c.entity_id = t.id AND @ticket_happened@) last
+     CROSS JOIN LATERAL jsonb_populate_record(t, was.fields
+        || jsonb_build_object('version', last.version, 'updated_at',
+                              CASE WHEN last.version = t.version
+                                   THEN t.updated_at ELSE last.at END)) past
+     WHERE @ticket_target@ AND t.created_at <= :as_of::timestamptz) t
+ CROSS JOIN LATERAL (
+    SELECT p.key FROM project p
+     WHERE p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
+     LIMIT 1) p
+  LEFT JOIN LATERAL (
+    SELECT s.category FROM workflow_status s
+     WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+       AND s.name = t.status
+     LIMIT 1) known ON true
+ CROSS JOIN LATERAL (
+    SELECT coalesce(known.category, CASE WHEN t.closed_at IS NULL
+                                    THEN 'in_progress' ELSE 'done' END)
+               AS category) s
+ WHERE t.deleted_at IS NULL
+
 -- A bare coalesce counts as leaky, which keeps the whole comparison out of the
 -- index condition where a policy stands before it; a sub-select does not.
 -- fragment: ticket_page
