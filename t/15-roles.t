@@ -37,7 +37,8 @@ signed_in auth_me auth_me_update auth_password auth_event_list session_list
 
 Viewer org_get member_list member_remove project_get project_list
     project_member_list project_summary ticket_get ticket_list
-    ticket_transitions comment_list activity_list sprint_get sprint_list
+    ticket_transitions comment_list activity_list change_list
+    project_change_list sprint_get sprint_list
     sprint_board project_board sprint_burndown sprint_burndown_chart
     report_velocity report_velocity_chart report_burnup report_burnup_chart
     report_flow report_flow_chart
@@ -45,7 +46,7 @@ Viewer org_get member_list member_remove project_get project_list
 Reporter ticket_create comment_add comment_update comment_delete
 
 Member project_create project_update project_member_add project_member_remove
-    ticket_update ticket_transition sprint_create sprint_update sprint_start
+    ticket_update ticket_transition change_revert sprint_create sprint_update sprint_start
     sprint_complete sprint_ticket_add sprint_ticket_remove
 
 Admin member_set_role invite_create invite_list invite_revoke project_delete

@@ -328,7 +328,8 @@ t.id, t.project_id, t.workflow_id, t.version, t.status,
 -- name: ticket_move_read :one
 SELECT @ticket_move_facts@
   FROM ticket t
-  JOIN project p ON @ticket_in_project@
+  CROSS JOIN LATERAL (
+    SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
 -- name: ticket_update_read :one
@@ -421,9 +422,10 @@ UPDATE ticket t SET deleted_at = clock_timestamp()
 WITH there AS (
     SELECT s.id, s.project_id, s.status FROM sprint s
      WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-       AND EXISTS (SELECT FROM project p
-                    WHERE p.org_id = :org AND p.id = s.project_id
-                      AND p.deleted_at IS NULL)
+       AND (SELECT true FROM project p
+             WHERE p.org_id = :org AND p.id = s.project_id
+               AND p.deleted_at IS NULL
+             LIMIT 1)
 ), wanted AS (
     SELECT * FROM ticket t
      WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])

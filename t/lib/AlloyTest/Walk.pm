@@ -28,6 +28,7 @@ my %MAKE = (
             { body => 'A comment' }, token => $place->{author}
             // $place->{by}))->{id};
     },
+    change => \&_change,
     sprint => sub {
         my ($server, $place) = @_;
         my $project = id($server, $place, 'project');
@@ -68,6 +69,7 @@ my %BODY = (
             token => $token))->{items} };
         return { path => { id => $newest->{id} } };
     },
+    change_revert => sub { { path => { change => _change(@_) } } },
     auth_password => sub {
         my ($server, $place, $caller) = @_;
         return { json => { current => $caller->{password},
@@ -122,6 +124,14 @@ my %BODY = (
     },
     invite_accept_link => sub { { path => { code => _code(@_) } } },
 );
+
+# A change that can be undone, once.
+sub _change {
+    my ($server, $place) = @_;
+    my $ticket = id($server, $place, 'ticket');
+    return $server->patch("/tickets/$ticket", { title => _name() },
+        token => $place->{by})->header('Alloy-Change-Id');
+}
 
 sub _name  { return 'Name ' . ++$number . " of $$" }
 sub _key   { return 'W' . ++$number }
