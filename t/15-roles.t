@@ -40,13 +40,13 @@ Viewer org_get member_list member_remove project_get project_list
     ticket_transitions comment_list activity_list sprint_get sprint_list
     sprint_board project_board sprint_burndown sprint_burndown_chart
     report_velocity report_velocity_chart report_burnup report_burnup_chart
-    report_flow report_flow_chart
+    report_flow report_flow_chart change_list project_change_list
 
 Reporter ticket_create comment_add comment_update comment_delete
 
 Member project_create project_update project_member_add project_member_remove
     ticket_update ticket_transition sprint_create sprint_update sprint_start
-    sprint_complete sprint_ticket_add sprint_ticket_remove
+    sprint_complete sprint_ticket_add sprint_ticket_remove change_revert
 
 Admin member_set_role invite_create invite_list invite_revoke project_delete
     ticket_delete sprint_delete
@@ -101,12 +101,12 @@ sub request_of {
     return $walk->request($operation, $place, $caller);
 }
 
-# One that is meant to succeed: about a comment of the caller's own, and with a
-# thing of its own where that is deleted.
+# One that is meant to succeed: about a comment of the caller's own, a change
+# that was not undone, and with a thing of its own where that is deleted.
 sub own_request_of {
     my ($operation, $place, $caller) = @_;
     my %place = (%$place, author => $caller);
-    delete $place{comment};
+    delete @place{qw(comment change)};
     delete $place{ $operation->{names}[-1] // '' }
         if $operation->{method} eq 'DELETE' && $operation->{id} ne 'org_delete';
     return $walk->request($operation, \%place, $caller);

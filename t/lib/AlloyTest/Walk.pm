@@ -34,6 +34,14 @@ my %MAKE = (
         return $server->must(201, $server->post("/projects/$project/sprints",
             { name => 'A sprint' }, token => $place->{by}))->{id};
     },
+    change => sub {
+        my ($server, $place) = @_;
+        my $ticket = id($server, $place, 'ticket');
+        my $answer = $server->patch("/tickets/$ticket",
+            { title => 'Changed ' . ++$number }, token => $place->{by});
+        $server->must(200, $answer);
+        return $answer->header('Alloy-Change-Id');
+    },
     user => sub {
         my ($server, $place) = @_;
         my $person = $server->member(org => $place->{org}, by => $place->{by},
