@@ -21,6 +21,7 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     alloy.project SELECT
     alloy.project_member DELETE
     alloy.project_member SELECT
+    alloy.ticket SELECT (id,org_id,parent_id)
     identity.affiliation DELETE
     identity.affiliation INSERT
     identity.affiliation SELECT
@@ -74,6 +75,7 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     policy alloy.project r
     policy alloy.project_member d
     policy alloy.project_member r
+    policy alloy.ticket r
     policy identity.user *
 END
 

@@ -51,6 +51,11 @@ my @FIXTURE = (
     ['comment', q{(org_id, id, project_id, ticket_id, author_id, body) VALUES
         ('{org}', '{ticket}', '{project}', '{ticket}', '{me}', 'C')},
         'project'],
+    ['label', q{(org_id, id, name, folded, color) VALUES
+        ('{org}', '{flow}', 'L', 'l', '#FFFFFF')}, 'org'],
+    ['tag', q{(org_id, id, entity_type, entity_id, project_id, key, value)
+        VALUES ('{org}', '{ticket}', 'ticket', '{ticket}', '{project}', 'k',
+        'v')}, 'project'],
 );
 
 sub strings {

@@ -10,6 +10,7 @@
 #include "sql/comment.h"
 #include "sql/engine.h"
 #include "sql/invite.h"
+#include "sql/label.h"
 #include "sql/member.h"
 #include "sql/org.h"
 #include "sql/precondition.h"
@@ -17,10 +18,11 @@
 #include "sql/project.h"
 #include "sql/repeat.h"
 #include "sql/session.h"
+#include "sql/tag.h"
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 12
+#define SCHEMA 22
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -48,6 +50,9 @@ static const alloy_operation_t *const operations[] = {
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
+    alloy_label_operations,
+    alloy_ticket_label_operations,
+    alloy_tag_operations,
     NULL
 };
 
@@ -66,6 +71,8 @@ static const alloy_statement_t *const *const statements[] = {
     sql_ticket_statements,
     sql_comment_statements,
     sql_activity_statements,
+    sql_label_statements,
+    sql_tag_statements,
     NULL
 };
 
@@ -77,6 +84,7 @@ static const alloy_resource_t *const resources[] = {
     &alloy_workflow_resource,
     &alloy_ticket_resource,
     &alloy_comment_resource,
+    &alloy_label_resource,
     NULL
 };
 

@@ -21,6 +21,8 @@ extern const char *const alloy_priority_words[];
       .resource = &alloy_ticket_resource }
 /** A ticket as every operation that has one to show answers it. */
 extern const alloy_shape_t alloy_ticket_shape;
+/** A label, by itself and in the tickets that carry it. */
+extern const alloy_shape_t alloy_label_shape;
 /** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
 extern const alloy_format_t alloy_markdown_format;
 /** Decide a move from the row of ticket_move_read: binds to_status, the wanted
@@ -41,6 +43,9 @@ extern const alloy_operation_t alloy_ticket_operations[];
 extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];
+extern const alloy_operation_t alloy_label_operations[];
+extern const alloy_operation_t alloy_ticket_label_operations[];
+extern const alloy_operation_t alloy_tag_operations[];
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;
