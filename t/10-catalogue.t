@@ -21,7 +21,12 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     alloy.project SELECT
     alloy.project_member DELETE
     alloy.project_member SELECT
+    alloy.team_member DELETE
+    alloy.team_member SELECT
     alloy.ticket SELECT (id,org_id,parent_id)
+    alloy.ticket_link SELECT
+    alloy.ticket_watcher DELETE
+    alloy.ticket_watcher SELECT
     identity.affiliation DELETE
     identity.affiliation INSERT
     identity.affiliation SELECT
@@ -75,7 +80,10 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     policy alloy.project r
     policy alloy.project_member d
     policy alloy.project_member r
+    policy alloy.team_member *
     policy alloy.ticket r
+    policy alloy.ticket_link r
+    policy alloy.ticket_watcher *
     policy identity.user *
 END
 

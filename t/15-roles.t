@@ -21,7 +21,7 @@ my %RANK = (signed_in => 0, map { $ROLES[$_] => $_ } 0 .. $#ROLES);
 
 # The role that an operation asks for beyond the one of its row, of callers it
 # is not about.
-my %NEEDS = (member_remove => 'Admin');
+my %NEEDS = (member_remove => 'Admin', watcher_remove => 'Member');
 
 # The least role of each operation, said a second time: one that is missing or
 # differs is meant to be seen by a reviewer.

@@ -28,6 +28,8 @@ my %EXCEPTION = (
         'the labels of one organization; under a policy no index finds a prefix',
     'label_untie: reads all rows of alloy.ticket' =>
         'a label is on any of the tickets of one organization',
+    'team_find_name: reads' =>
+        'the teams of one organization; under a policy no index finds a prefix',
     'project_find_name: reads' =>
         'the projects of the caller; under a policy no index finds a prefix',
     'project_update_read: reads' =>
@@ -130,6 +132,24 @@ SELECT {id o 0 0}, {id o 7 n}, 'Label ' || n, 'label ' || n, '#000000',
        {at n 500}
   FROM generate_series(1, 400) o, generate_series(1, 500) n
  WHERE o = 1 OR n <= 20;
+INSERT INTO alloy.team (org_id, id, name, folded, created_at)
+SELECT {id o 0 0}, {id o 8 n}, 'Team ' || n, 'team ' || n, {at n 500}
+  FROM generate_series(1, 400) o, generate_series(1, 500) n
+ WHERE o = 1 OR n <= 20;
+INSERT INTO alloy.team_member (org_id, team_id, user_id)
+SELECT t.org_id, t.id, m.user_id
+  FROM alloy.team t JOIN alloy.membership m ON m.org_id = t.org_id
+ WHERE right(t.id::text, 1) = right(m.user_id::text, 1);
+INSERT INTO alloy.ticket_link (org_id, id, project_id, source_id, target_id,
+                               type, created_by, created_at)
+SELECT t.org_id, alloy.new_id(t.org_id), t.project_id, t.id, o.id, 'relates',
+       {id 0 1 1}, o.created_at
+  FROM alloy.ticket t
+  JOIN alloy.ticket o ON o.org_id = t.org_id AND o.project_id = t.project_id
+ WHERE CASE WHEN t.id = {id 1 4 65537} THEN o.ticket_number <= 500
+       ELSE o.ticket_number = 1 + t.ticket_number % 12 END;
+INSERT INTO alloy.ticket_watcher (org_id, project_id, ticket_id, user_id)
+SELECT t.org_id, t.project_id, t.id, {id 0 1 1} FROM alloy.ticket t;
 INSERT INTO alloy.tag (org_id, id, entity_type, entity_id, project_id, key,
                        value, created_at)
 SELECT t.org_id, alloy.new_id(t.org_id), 'ticket', t.id, t.project_id,
@@ -183,6 +203,7 @@ my %GIVEN = (
     project => id(1, 3, 1), ticket => id(1, 4, 65536 + 1),
     comment => id(1, 5, 1), invite => id(1, 6, 1), seen => 1,
     label => id(1, 7, 1), entity => id(1, 4, 65536 + 3), key => 'key1',
+    team => id(1, 8, 1),
     version => 1, all => $CALLER{all}, projects => $CALLER{projects},
     call => '', timeout => '5000', plan => 'auto',
 );

@@ -203,6 +203,7 @@ alloy_problem_t *alloy_refer_resolve(alloy_call_t *call)
 {
     apr_array_header_t *pendings = apr_array_make(call->pool, 4,
                                                   sizeof(alloy_pending_t));
+    alloy_problem_t *problem;
 
     if (!call->principal) {
         return NULL;
@@ -212,8 +213,15 @@ alloy_problem_t *alloy_refer_resolve(alloy_call_t *call)
         ALLOY_TRY(call->assumed ? alloy_refer_look_again(call) : NULL);
         return alloy_access_refuse(call);
     }
-    ALLOY_TRY(collect(call, pendings));
-    ALLOY_TRY(resolve_rounds(call, pendings));
+    problem = collect(call, pendings);
+    if (!problem) {
+        problem = resolve_rounds(call, pendings);
+    }
+    if (problem && call->assumed) {
+        /* whoever can't see what the path names learns nothing of the rest */
+        ALLOY_TRY(alloy_refer_look_again(call));
+    }
+    ALLOY_TRY(problem);
     bind_lists(call);
     fill_selves(call);
     return NULL;

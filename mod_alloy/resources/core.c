@@ -11,6 +11,7 @@
 #include "sql/engine.h"
 #include "sql/invite.h"
 #include "sql/label.h"
+#include "sql/link.h"
 #include "sql/member.h"
 #include "sql/org.h"
 #include "sql/precondition.h"
@@ -19,10 +20,11 @@
 #include "sql/repeat.h"
 #include "sql/session.h"
 #include "sql/tag.h"
+#include "sql/team.h"
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 22
+#define SCHEMA 24
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -53,6 +55,10 @@ static const alloy_operation_t *const operations[] = {
     alloy_label_operations,
     alloy_ticket_label_operations,
     alloy_tag_operations,
+    alloy_team_operations,
+    alloy_team_member_operations,
+    alloy_link_operations,
+    alloy_watcher_operations,
     NULL
 };
 
@@ -73,6 +79,8 @@ static const alloy_statement_t *const *const statements[] = {
     sql_activity_statements,
     sql_label_statements,
     sql_tag_statements,
+    sql_team_statements,
+    sql_link_statements,
     NULL
 };
 
@@ -85,6 +93,8 @@ static const alloy_resource_t *const resources[] = {
     &alloy_ticket_resource,
     &alloy_comment_resource,
     &alloy_label_resource,
+    &alloy_team_resource,
+    &alloy_link_resource,
     NULL
 };
 

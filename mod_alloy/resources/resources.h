@@ -1,12 +1,16 @@
 /**
  * @file resources.h
- * @brief What the core's nouns know of each other: words and shapes that several use, and their operation tables for
- * the core's record in core.c.  All of it is static and constant.
+ * @brief What the core's nouns know of each other: words and shapes that
+ * several use, and their operation tables for the core's record in core.c.
+ * All of it is static and constant.
  */
 #ifndef ALLOY_RESOURCES_H
 #define ALLOY_RESOURCES_H
 
 #include "alloy.h"
+
+/** Links between tickets; only their own operations refer to them. */
+extern const alloy_resource_t alloy_link_resource;
 
 /** Roles in an organization as they are spelled, highest first. */
 extern const char *const alloy_role_words[];
@@ -46,6 +50,10 @@ extern const alloy_operation_t alloy_activity_operations[];
 extern const alloy_operation_t alloy_label_operations[];
 extern const alloy_operation_t alloy_ticket_label_operations[];
 extern const alloy_operation_t alloy_tag_operations[];
+extern const alloy_operation_t alloy_team_operations[];
+extern const alloy_operation_t alloy_team_member_operations[];
+extern const alloy_operation_t alloy_link_operations[];
+extern const alloy_operation_t alloy_watcher_operations[];
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;

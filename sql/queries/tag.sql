@@ -85,6 +85,9 @@ CASE g.entity_type
                  JOIN identity.person u ON u.id = m.user_id
                 WHERE m.org_id = :org AND m.user_id = g.entity_id
                   AND m.removed_at IS NULL)
+           WHEN 'team' THEN (
+               SELECT t.name FROM team t
+                WHERE t.org_id = :org AND t.id = g.entity_id)
            ELSE g.entity_id::text END
 
 -- The sub-selects keep the comparison in the index condition: a bare coalesce

@@ -28,6 +28,26 @@ my %MAKE = (
             { body => 'A comment' }, token => $place->{author}
             // $place->{by}))->{id};
     },
+    ticket_id => sub {
+        my ($server, $place) = @_;
+        return $server->ticket($place->{by}, id($server, $place, 'project'))
+            ->{id};
+    },
+    link => sub {
+        my ($server, $place) = @_;
+        my $ticket = id($server, $place, 'ticket');
+        my $other = $server->ticket($place->{by},
+            id($server, $place, 'project'))->{id};
+        return $server->must(201, $server->post("/tickets/$ticket/links",
+            { type => 'relates', ticket_id => $other },
+            token => $place->{by}))->{id};
+    },
+    team => sub {
+        my ($server, $place) = @_;
+        return $server->must(201, $server->post(
+            "/orgs/$place->{org}/teams", { name => _name() },
+            token => $place->{by}))->{id};
+    },
     entity_type => sub {'ticket'},
     entity      => sub { id($_[0], $_[1], 'ticket') },
     key         => sub {
@@ -110,6 +130,22 @@ my %BODY = (
     ticket_transition => sub {
         { json => { status => ++$number % 2 ? 'Todo' : 'InProgress' } }
     },
+    team_member_remove => sub {
+        my ($server, $place) = @_;
+        my ($team, $user) = map { id($server, $place, $_) } qw(team user);
+        $server->post("/teams/$team/members", { user_id => $user },
+            token => $place->{by});
+        return {};
+    },
+    watcher_remove => sub {
+        my ($server, $place) = @_;
+        my ($ticket, $user) = map { id($server, $place, $_) }
+            qw(ticket user);
+        $server->post("/tickets/$ticket/watchers", { user_id => $user },
+            token => $place->{by});
+        return {};
+    },
+    team_update     => sub { { json => { name => _name() } } },
     tag_set         => sub { { json => { tags => [ { key => _key() } ] } } },
     label_create    => sub { { json => { name => _name() } } },
     label_update    => sub { { json => { name => _name() } } },
