@@ -37,15 +37,19 @@ signed_in auth_me auth_me_update auth_password auth_event_list session_list
 
 Viewer org_get member_list member_remove project_get project_list
     project_member_list project_summary ticket_get ticket_list
-    ticket_transitions comment_list activity_list
+    ticket_transitions comment_list activity_list label_list label_get
+    ticket_label_list tag_list tag_search team_list team_get team_member_list
+    link_list watcher_list watcher_add watcher_remove
 
 Reporter ticket_create comment_add comment_update comment_delete
 
 Member project_create project_update project_member_add project_member_remove
-    ticket_update ticket_transition
+    ticket_update ticket_transition label_create label_update ticket_label_add
+    ticket_label_remove tag_set tag_delete link_create link_delete
 
 Admin member_set_role invite_create invite_list invite_revoke project_delete
-    ticket_delete
+    ticket_delete label_delete team_create team_update team_delete
+    team_member_add team_member_remove
 
 Owner org_update org_delete auth_reset_offer
 END

@@ -244,6 +244,22 @@ subtest 'all at once' => sub {
         token => $ada), 422, 'validation_failed', errors => ['/labels']);
 };
 
+subtest 'labels and If-Match' => sub {
+    my $is = ticket();
+    my $seen = $server->get("/tickets/$is->{id}", token => $ada)
+        ->header('ETag');
+    attach($is->{id}, 'alpha');
+    my $patch = sub { $server->patch("/tickets/$is->{id}", {@_},
+        token => $ada, headers => { 'If-Match' => $seen }) };
+    my $merged = $patch->(title => 'Merged');
+    status_is($merged, 200);
+    is_deeply([ $merged->json->{title}, names($merged->json->{labels}) ],
+        [ 'Merged', ['alpha'] ], 'a title merges with a label');
+    is_problem($patch->(labels => ['beta']), 412, 'version_conflict');
+    is_deeply(names(look($is->{id})->{labels}), ['alpha'],
+        'labels clash with a label');
+};
+
 subtest 'fifty and no more' => sub {
     my @labels = map { label("n$_") } 1 .. 51;
     my $is = ticket(labels => [ map { $_->{id} } @labels[ 0 .. 47 ] ]);
