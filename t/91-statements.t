@@ -32,9 +32,6 @@ my %EXCEPTION = (
         'the teams of one organization; under a policy no index finds a prefix',
     'project_find_name: reads' =>
         'the projects of the caller; under a policy no index finds a prefix',
-    'project_update_read: reads' =>
-        'the statuses a project has in use, from the index, when its workflow'
-        . ' is changed',
     'sprint_find_name: reads' =>
         'the sprints of the caller, where no project is named',
     'project_member_list: reads' => 'answers a whole list, 1000 at most',

@@ -109,9 +109,10 @@ DELETE FROM label l
 -- The ticket t, not deleted and not in a deleted project.
 -- fragment: label_ticket
 t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
-   AND EXISTS (SELECT FROM project p
-                WHERE p.org_id = :org AND p.id = t.project_id
-                  AND p.deleted_at IS NULL)
+   AND (SELECT true FROM project p
+         WHERE p.org_id = :org AND p.id = t.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1)
 
 -- One by one: left to itself, the planner reads all labels there are.
 -- fragment: label_of_ticket

@@ -3,18 +3,22 @@
 -- The ticket of the path, not deleted and not in a deleted project.
 -- fragment: link_ticket
 t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
-   AND EXISTS (SELECT FROM project p
-                WHERE p.org_id = :org AND p.id = t.project_id
-                  AND p.deleted_at IS NULL)
+   AND (SELECT true FROM project p
+         WHERE p.org_id = :org AND p.id = t.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1)
 
 -- The other end of the link k, o: a row only when the caller sees it.
 -- fragment: link_other
 CROSS JOIN LATERAL (
     SELECT o.id, o.title, o.status, p.key || '-' || o.ticket_number AS key
       FROM ticket o
-      JOIN project p ON p.org_id = :org AND p.id = o.project_id
+     CROSS JOIN LATERAL (
+        SELECT p.key FROM project p
+         WHERE p.org_id = :org AND p.id = o.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1) p
      WHERE o.org_id = :org AND o.id = k.other AND o.deleted_at IS NULL
-       AND p.deleted_at IS NULL
      LIMIT 1) o
 
 -- fragment: link_columns
@@ -34,10 +38,12 @@ SELECT k.id, k.org_id, k.project_id, k.type AS label, 1 AS rank
 WITH ends AS (
     SELECT t.id AS source, t.project_id, o.id AS target
       FROM ticket t
-      LEFT JOIN (ticket o
-                 JOIN project op ON op.org_id = :org AND op.id = o.project_id
-                                AND op.deleted_at IS NULL)
+      LEFT JOIN ticket o
         ON o.org_id = :org AND o.id = :ticket_id::uuid AND o.deleted_at IS NULL
+       AND (SELECT true FROM project p
+             WHERE p.org_id = :org AND p.id = o.project_id
+               AND p.deleted_at IS NULL
+             LIMIT 1)
      WHERE @link_ticket@
 ), there AS (
     SELECT k.id, k.type, k.created_by, k.created_at,

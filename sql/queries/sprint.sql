@@ -8,9 +8,10 @@ s.id, s.project_id, s.number, s.name, s.goal, s.start_date, s.end_date,
 -- A sprint s that is not deleted and in no deleted project.
 -- fragment: sprint_target
 s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-   AND EXISTS (SELECT FROM project p
-                WHERE p.org_id = :org AND p.id = s.project_id
-                  AND p.deleted_at IS NULL)
+   AND (SELECT true FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1)
 
 -- References --------------------------------------------------------------------
 
@@ -204,7 +205,10 @@ WITH there AS (
                                 AND other.deleted_at IS NULL)
                 THEN 'another_active' END AS refusal
       FROM sprint s
-      JOIN project p ON p.org_id = :org AND p.id = s.project_id
+     CROSS JOIN LATERAL (
+        SELECT p.single_active_sprint FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+         LIMIT 1) p
      WHERE @sprint_target@
 ), s AS (
     UPDATE sprint s SET status = 'Active', started_at = clock_timestamp()

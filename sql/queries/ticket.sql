@@ -445,9 +445,10 @@ UPDATE ticket t SET deleted_at = clock_timestamp()
 WITH there AS (
     SELECT s.id, s.project_id, s.status FROM sprint s
      WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-       AND EXISTS (SELECT FROM project p
-                    WHERE p.org_id = :org AND p.id = s.project_id
-                      AND p.deleted_at IS NULL)
+       AND (SELECT true FROM project p
+             WHERE p.org_id = :org AND p.id = s.project_id
+               AND p.deleted_at IS NULL
+             LIMIT 1)
 ), wanted AS (
     SELECT * FROM ticket t
      WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
