@@ -213,6 +213,7 @@ extern ALLOY_DECLARE_DATA const alloy_format_t
 #define ALLOY_HOME       0x200u /* REF to the call's organization: the default
                                  * rule applies when absent */
 #define ALLOY_ANSWERED   0x400u /* shapes: may be absent from an answer */
+#define ALLOY_UNIQUE     0x800u /* in a LIST's OBJECT: no two with the same */
 
 /**
  * One parameter.  In the path when the path names it, else in the query of
@@ -231,6 +232,8 @@ struct alloy_param_t {
     const char *fallback;       /* value when absent, as text, or NULL */
     const alloy_format_t *format;       /* or NULL */
     const alloy_resource_t *resource;   /* REF */
+    const char *resource_param; /* REF: instead, the WORD parameter that names
+                                 * it; `:name_project`: the row's project */
     const char *within;         /* REF by name: the parameter that holds the
                                  * parent, or "org": the call's organization */
     const alloy_param_t *inner; /* LIST; OBJECT: NULL for any */
@@ -299,7 +302,8 @@ extern ALLOY_DECLARE_DATA const alloy_resource_t
     alloy_person_resource,      /* the same where it decides about rights: no
                                  * display names, anybody can choose one */
     alloy_project_resource,     /* an id, a key or a name */
-    alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource;
+    alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource,
+    alloy_label_resource, alloy_team_resource;
 
 /* ---- Rows ---------------------------------------------------------------- */
 /** Columns by name; a name the statement has not is a bug: the text accessor
@@ -315,7 +319,6 @@ ALLOY_DECLARE(apr_int64_t) alloy_row_int(const alloy_row_t *row,
                                          const char *column);
 ALLOY_DECLARE(int) alloy_row_is_null(const alloy_row_t *row,
                                      const char *column);
-
 /* ---- The call, for operations with a function of their own ---------------- */
 ALLOY_DECLARE(apr_pool_t *) alloy_call_pool(const alloy_call_t *call);
 /** The caller's user id as text; NULL in a public operation. */
@@ -456,6 +459,7 @@ typedef alloy_problem_t *alloy_decide_fn(const alloy_facts_t *facts);
  */
 typedef struct {
     const char *action;         /* "ticket_update": what hooks name */
+    int (*locked)(const alloy_call_t *call);    /* only so? or NULL */
     const alloy_statement_t *lock;  /* takes the row's lock, answers nothing */
     const alloy_statement_t *read;  /* the row with its column version; no
                                      * row: 404 or 403 */

@@ -23,7 +23,13 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     alloy.project_member DELETE
     alloy.project_member SELECT
     alloy.sprint_scope INSERT
+    alloy.team_member DELETE
+    alloy.team_member SELECT
     alloy.ticket SELECT
+    alloy.ticket SELECT (id,org_id,parent_id)
+    alloy.ticket_link SELECT
+    alloy.ticket_watcher DELETE
+    alloy.ticket_watcher SELECT
     alloy.workflow_status SELECT
     identity.affiliation DELETE
     identity.affiliation INSERT
@@ -80,7 +86,10 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     policy alloy.project_member d
     policy alloy.project_member r
     policy alloy.sprint_scope a
+    policy alloy.team_member *
     policy alloy.ticket r
+    policy alloy.ticket_link r
+    policy alloy.ticket_watcher *
     policy alloy.workflow_status r
     policy identity.user *
 END

@@ -53,6 +53,20 @@ my @FIXTURE = (
     ['comment', q{(org_id, id, project_id, ticket_id, author_id, body) VALUES
         ('{org}', '{ticket}', '{project}', '{ticket}', '{me}', 'C')},
         'project'],
+    ['label', q{(org_id, id, name, folded, color) VALUES
+        ('{org}', '{flow}', 'L', 'l', '#FFFFFF')}, 'org'],
+    ['team', q{(org_id, id, name, folded) VALUES
+        ('{org}', '{flow}', 'T', 't')}, 'org'],
+    ['team_member', q{(org_id, team_id, user_id) VALUES
+        ('{org}', '{flow}', '{me}')}, 'org'],
+    ['ticket_link', q{(org_id, id, project_id, source_id, target_id, type,
+        created_by) VALUES ('{org}', '{ticket}', '{project}', '{ticket}',
+        '{ticket}', 'relates', '{me}')}, 'project'],
+    ['ticket_watcher', q{(org_id, project_id, ticket_id, user_id) VALUES
+        ('{org}', '{project}', '{ticket}', '{me}')}, 'project'],
+    ['tag', q{(org_id, id, entity_type, entity_id, project_id, key, value)
+        VALUES ('{org}', '{ticket}', 'ticket', '{ticket}', '{project}', 'k',
+        'v')}, 'project'],
 );
 
 sub strings {

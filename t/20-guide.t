@@ -179,6 +179,44 @@ plays(200, 'GET /projects/$PROJECT_ID/tickets?priority=High&limit=5', undef, '{
 "next_cursor": "..."
 }');
 
+# ---- 5. Organizing with Labels and Tags -------------------------------------
+
+$is{LABEL_ID} = plays(201, 'POST /orgs/$ORG_ID/labels', '{
+"name": "frontend",
+"color": "#3B82F6"
+}', '{
+"id": "...",
+"org_id": "...",
+"name": "frontend",
+"color": "#3B82F6",
+"created_at": "...",
+"updated_at": "..."
+}')->{id};
+
+plays(200, 'POST /tickets/$TICKET_ID/labels/$LABEL_ID', undef, '[
+{
+"id": "...",
+"org_id": "...",
+"name": "...",
+"color": "...",
+"created_at": "...",
+"updated_at": "..."
+}
+]');
+
+plays(200, 'PUT /orgs/$ORG_ID/ticket/$TICKET_ID/tags', '{
+"tags": [{"key": "quarter", "value": "Q2"}, {"key": "blocker", "value": "launch"}]
+}', '[
+{
+"id": "...",
+"entity_type": "...",
+"entity_id": "...",
+"key": "...",
+"value": "...",
+"created_at": "..."
+}
+]');
+
 # ---- 7. Sprint Planning and Execution ---------------------------------------
 
 $is{SPRINT_ID} = plays(201, 'POST /projects/$PROJECT_ID/sprints', '{

@@ -88,7 +88,9 @@ subtest 'everything at once' => sub {
         description => "# Why\n\nBecause \"ünïcode\" \x{1f680}\n",
         type => 'Story', status => 'InProgress', category => 'in_progress',
         priority => 'Critical', reporter_id => $who{Member}{user_id},
-        assignee_id => $who{Admin}{user_id}, sprint_id => undef, version => 1,
+        assignee_id => $who{Admin}{user_id}, sprint_id => undef,
+        parent_id => undef, points => undef, due_date => undef, labels => [],
+        version => 1,
         closed_at => undef }, 'all fields, in their own spelling');
 
     my ($made, @more) = changes($id);

@@ -24,6 +24,12 @@ my %EXCEPTION = (
         'looks for another Owner among the people of one organization',
     'member_remove: reads all rows of alloy.membership' =>
         'looks for another Owner among the people of one organization',
+    'label_find_name: reads' =>
+        'the labels of one organization; under a policy no index finds a prefix',
+    'label_untie: reads all rows of alloy.ticket' =>
+        'a label is on any of the tickets of one organization',
+    'team_find_name: reads' =>
+        'the teams of one organization; under a policy no index finds a prefix',
     'project_find_name: reads' =>
         'the projects of the caller; under a policy no index finds a prefix',
     'sprint_find_name: reads' =>
@@ -110,14 +116,16 @@ SELECT m.org_id, p.id, m.user_id
  WHERE right(p.id::text, 4) = '0001' OR right(m.user_id::text, 4) = '0001';
 INSERT INTO alloy.ticket (org_id, id, project_id, ticket_number, workflow_id,
                           title, status, priority, type, reporter_id,
-                          assignee_id, created_at, due_date)
+                          assignee_id, created_at, due_date, labels)
 SELECT {id o 0 0}, {id o 4 (p*65536+n)}, {id o 3 p}, n, {id o 2 1},
        'Ticket ' || n,
        (ARRAY['Backlog', 'In Progress', 'Review', 'Done'])[1 + n % 4],
        (ARRAY['Critical', 'High', 'Medium', 'Low'])[1 + n % 4],
        (ARRAY['Task', 'Bug', 'Story'])[1 + n % 3], {id 0 1 1},
        CASE WHEN n % 3 = 0 THEN {id 0 1 (1+n%50)} END, {at n 6000},
-       CASE WHEN n % 5 = 0 THEN date '2025-06-01' END
+       CASE WHEN n % 5 = 0 THEN date '2025-06-01' END,
+       CASE WHEN n % 3 = 0 THEN ARRAY[{id o 7 (1+n%20)}, {id o 7 (2+n%20)}]
+            ELSE '{}' END
   FROM (SELECT 1 AS o, 1 AS p, 6000 AS most
         UNION ALL SELECT 1, p, 100 FROM generate_series(2, 40) p
         UNION ALL SELECT o, p, 12 FROM generate_series(2, 400) o,
@@ -142,6 +150,36 @@ INSERT INTO alloy.sprint_scope (org_id, project_id, sprint_id, ticket_id, at,
                                 in_scope, category)
 SELECT t.org_id, t.project_id, t.sprint_id, t.id, t.created_at, true, 'todo'
   FROM alloy.ticket t;
+INSERT INTO alloy.label (org_id, id, name, folded, color, created_at)
+SELECT {id o 0 0}, {id o 7 n}, 'Label ' || n, 'label ' || n, '#000000',
+       {at n 500}
+  FROM generate_series(1, 400) o, generate_series(1, 500) n
+ WHERE o = 1 OR n <= 20;
+INSERT INTO alloy.team (org_id, id, name, folded, created_at)
+SELECT {id o 0 0}, {id o 8 n}, 'Team ' || n, 'team ' || n, {at n 500}
+  FROM generate_series(1, 400) o, generate_series(1, 500) n
+ WHERE o = 1 OR n <= 20;
+INSERT INTO alloy.team_member (org_id, team_id, user_id)
+SELECT t.org_id, t.id, m.user_id
+  FROM alloy.team t JOIN alloy.membership m ON m.org_id = t.org_id
+ WHERE right(t.id::text, 1) = right(m.user_id::text, 1);
+INSERT INTO alloy.ticket_link (org_id, id, project_id, source_id, target_id,
+                               type, created_by, created_at)
+SELECT t.org_id, alloy.new_id(t.org_id), t.project_id, t.id, o.id, 'relates',
+       {id 0 1 1}, o.created_at
+  FROM alloy.ticket t
+  JOIN alloy.ticket o ON o.org_id = t.org_id AND o.project_id = t.project_id
+ WHERE CASE WHEN t.id = {id 1 4 65537} THEN o.ticket_number <= 500
+       ELSE o.ticket_number = 1 + t.ticket_number % 12 END;
+INSERT INTO alloy.ticket_watcher (org_id, project_id, ticket_id, user_id)
+SELECT t.org_id, t.project_id, t.id, {id 0 1 1} FROM alloy.ticket t;
+INSERT INTO alloy.tag (org_id, id, entity_type, entity_id, project_id, key,
+                       value, created_at)
+SELECT t.org_id, alloy.new_id(t.org_id), 'ticket', t.id, t.project_id,
+       'key' || n, 'value', t.created_at
+  FROM alloy.ticket t
+ CROSS JOIN generate_series(1, 2) n
+ WHERE t.ticket_number % 3 = 0;
 INSERT INTO alloy.comment (org_id, id, project_id, ticket_id, author_id, body,
                            created_at)
 SELECT t.org_id, alloy.new_id(t.org_id), t.project_id, t.id,
@@ -188,6 +226,8 @@ my %GIVEN = (
     project => id(1, 3, 1), ticket => id(1, 4, 65536 + 1),
     comment => id(1, 5, 1), invite => id(1, 6, 1), seen => 1,
     sprint => id(1, 7, 65536 + 490),
+    label => id(1, 7, 1), entity => id(1, 4, 65536 + 3), key => 'key1',
+    team => id(1, 8, 1),
     version => 1, all => $CALLER{all}, projects => $CALLER{projects},
     call => '', timeout => '5000', plan => 'auto',
 );
@@ -210,6 +250,8 @@ my %FILTER = (
     as_of => '2025-07-01', unit => 'tickets', from => '2025-06-01',
     to => '2025-06-30', start_date => '2025-06-01',
     sprint_id => id(1, 7, 65536 + 490),
+    label => id(1, 7, 1), labels => id(1, 7, 1), entity_type => 'ticket',
+    tags => '[{"key": "key1"}]', mode => 'add', value => 'value',
 );
 my %TYPICAL = (
     uuid => $CALLER{me}, text => 'x', boolean => 'true', bytea => '\x00',
@@ -218,17 +260,18 @@ my %TYPICAL = (
     interval => '1 day',
 );
 
-# What is one thing in a path is a list as a filter.
+# A name may stand for the thing itself here and for a list to choose from there.
 sub given {
     my ($name, $type) = @_;
-    my $value = $GIVEN{$name};
-    return defined $value && $type =~ /\[\]$/ && $value !~ /^\{/ ? undef
-        : $value;
+    my $value = $GIVEN{$name} // return;
+    return if $type =~ /\[\]$/ && $value !~ /^\{/;
+    return if $type eq 'uuid' && $value !~ /^0190/;
+    return $value;
 }
 
 sub typical {
     my ($name, $type) = @_;
-    my $given = given(@_);
+    my $given = given($name, $type);
     return $given if defined $given;
     my $array = $type =~ s/\[\]$//;
     my $value = $FILTER{$name} // $GIVEN{$name};
@@ -240,8 +283,8 @@ sub typical {
 
 # The three typical sets: nothing optional, everything, everything further on.
 my %SET = (
-    'first page' => sub { given(@_) },
-    'next page'  => sub { given(@_) // $CURSOR{ $_[0] } },
+    'first page' => sub { scalar given(@_) },
+    'next page'  => sub { scalar(given(@_)) // $CURSOR{ $_[0] } },
     'filtered'   => sub { $CURSOR{ $_[0] } // typical(@_) },
 );
 

@@ -382,6 +382,13 @@ START_TEST(references_are_checked)
     REFUSED("the parameter x refers to the resource stray, which no plugin "
             "lists in .resources",
             ALLOY_POST, .name = "x", .type = ALLOY_REF, .resource = &stray);
+    REFUSED("the parameter x has a .resource_param, which must name an "
+            "ALLOY_WORD of the operation and stands instead of .resource, not "
+            "inside a list or an object", ALLOY_POST,
+            .name = "x", .type = ALLOY_REF, .resource_param = "kind");
+    REFUSED("the parameter x is ALLOY_UNIQUE, which only a member of an "
+            "object in a list can be", ALLOY_POST,
+            .name = "x", .type = ALLOY_TEXT, .flags = ALLOY_UNIQUE);
     REFUSED("the parameter x is looked up within room, but no parameter of "
             "that name is declared",
             ALLOY_POST, .name = "x", .type = ALLOY_REF, .resource = &toy_book,

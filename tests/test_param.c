@@ -528,6 +528,33 @@ START_TEST(single_texts_are_checked_by_a_row)
 }
 END_TEST
 
+START_TEST(lists_tell_their_elements_apart)
+{
+    static const alloy_param_t inner[] = {
+        { .name = "key", .type = ALLOY_TEXT,
+          .flags = ALLOY_REQUIRED | ALLOY_UNIQUE },
+        { .name = "value", .type = ALLOY_TEXT },
+        ALLOY_PARAMS_END
+    };
+    static const alloy_param_t element = {
+        .name = "tag", .type = ALLOY_OBJECT, .inner = inner
+    };
+    static const alloy_param_t table[] = {
+        { .name = "tags", .type = ALLOY_LIST, .inner = &element }
+    };
+    alloy_problem_t *problem = read_rows(table, 1, 1, NULL,
+        "{\"tags\":[{\"key\":\"a\",\"value\":\"1\"},{\"key\":\"b\","
+        "\"value\":\"1\"},{\"key\":\"a\"},{\"key\":\"A\"},{},7]}");
+
+    ck_assert_int_eq(problem->nfaults, 3);
+    ck_assert_str_eq(find_fault(problem, "/tags/2/key")->code, "repeated");
+    ck_assert_str_eq(find_fault(problem, "/tags/4/key")->code, "required");
+    ck_assert_str_eq(find_fault(problem, "/tags/5")->code, "type");
+    ck_assert_ptr_null(read_rows(table, 1, 1, NULL,
+        "{\"tags\":[{\"key\":\"a\"},{\"key\":\"A\"}]}"));
+}
+END_TEST
+
 static Suite *param_suite(void)
 {
     const TTest *const all[] = {
@@ -541,7 +568,7 @@ static Suite *param_suite(void)
         faults_are_limited, queries_have_their_own_forms,
         flags_say_where_a_parameter_is, repeatable_parameters_are_lists,
         paths_are_read_or_lead_nowhere, pages_understand_limit_and_cursor,
-        single_texts_are_checked_by_a_row
+        single_texts_are_checked_by_a_row, lists_tell_their_elements_apart
     };
     Suite *suite = suite_create("param");
     TCase *tests = tcase_create("param");

@@ -16,6 +16,13 @@ typedef struct {
     const alloy_rows_t *facts[ALLOY_HOOKS_LIMIT];
 } reading_t;
 
+static int must_lock(const alloy_call_t *call)
+{
+    const alloy_guarded_t *guarded = call->op->row->guarded;
+
+    return guarded->locked && guarded->locked(call);
+}
+
 int alloy_guarded_counts(const alloy_op_t *op)
 {
     int i;
@@ -144,7 +151,9 @@ static alloy_problem_t *run_locked(alloy_call_t *call,
 alloy_problem_t *alloy_guarded_run(alloy_call_t *call)
 {
     const alloy_result_t *result = NULL;
-    int locked = call->session || alloy_guarded_counts(call->op), tries;
+    int locked = call->session || alloy_guarded_counts(call->op)
+                 || must_lock(call);
+    int tries;
 
     for (tries = 0; !locked && tries < TRIES; tries++) {
         ALLOY_TRY(try_once(call, &result));

@@ -209,6 +209,11 @@ static alloy_problem_t *take_found(alloy_call_t *call, const alloy_pending_t *pe
         return ambiguous(call, pending, rows);
     }
     pending->value->text = alloy_row_text(row, "id");
+    if (pending->param->resource_param) {
+        alloy_bind(call, apr_pstrcat(call->pool, pending->param->name,
+                                     ALLOY_PROJECT_SUFFIX, NULL),
+                   alloy_row_text(row, "project_id"));
+    }
     if (anchor) {
         const alloy_membership_t *org =
             org_by_text(call, alloy_row_text(row, "org_id"));

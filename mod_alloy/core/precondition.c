@@ -31,9 +31,11 @@ static int target_of(const alloy_call_t *call)
 int alloy_precondition_given(const alloy_call_t *call)
 {
     const char *sent = alloy_request_header(call->request, "If-Match");
+    int target = target_of(call);
 
     return sent && strcmp(sent, ANY) && call->op->writes && call->principal
-           && !(call->op->row->flags & ALLOY_CREATES) && target_of(call) >= 0;
+           && !(call->op->row->flags & ALLOY_CREATES) && target >= 0
+           && call->op->params[target]->resource;
 }
 
 /* The version in "7-0123456789abcdef"; NULL for what we never gave. */

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #define WORD_ME "me"
 
 /* ---- the others -------------------------------------------------------------- */
@@ -22,7 +24,7 @@ static int resolve_at_once(alloy_call_t *call, const alloy_param_t *param,
         value->text = call->principal->user;
         return 1;
     }
-    if (word) {
+    if (word && !param->resource_param) {
         value->word = word;
         value->text = NULL;
         return 1;
@@ -55,7 +57,7 @@ static alloy_problem_t *add_pending(alloy_call_t *call,
     if (!alloy_refer_can_find(param->resource, value->text)) {
         return alloy_refer_lost(call, &pending);
     }
-    if (path && alloy_id_parse(&id, value->text)) {
+    if (path && !param->resource_param && alloy_id_parse(&id, value->text)) {
         call->assumed = 1;      /* the statement itself will find it or not */
         return NULL;
     }
@@ -72,6 +74,32 @@ static const alloy_param_t *element_of(const alloy_param_t *param)
            && param->inner->type == ALLOY_REF ? param->inner : NULL;
 }
 
+/* A resource that the request names: the same parameter with it filled in.
+ * One that no loaded plugin has is as absent as any of its rows would be. */
+static alloy_problem_t *fill_resource(alloy_call_t *call,
+                                      const alloy_param_t **pparam)
+{
+    const alloy_param_t *param = *pparam;
+    const char *word = param->resource_param
+                       ? alloy_text(call, param->resource_param) : NULL;
+    alloy_param_t *filled;
+
+    if (!word) {
+        return NULL;
+    }
+    alloy_bind(call, apr_pstrcat(call->pool, param->name, ALLOY_PROJECT_SUFFIX,
+                                 NULL), NULL);
+    filled = apr_pmemdup(call->pool, param, sizeof(*param));
+    filled->resource = alloy_registry_resource(call->engine->registry, word);
+    if (!filled->resource) {
+        return alloy_problem(call, &alloy_not_found, "There is no %s here that "
+                             "you can see; check the names in the path.",
+                             word);
+    }
+    *pparam = filled;
+    return NULL;
+}
+
 static alloy_problem_t *collect(alloy_call_t *call,
                                 apr_array_header_t *pendings)
 {
@@ -84,6 +112,7 @@ static alloy_problem_t *collect(alloy_call_t *call,
         if (!param || i == call->op->anchor) {
             continue;
         }
+        ALLOY_TRY(fill_resource(call, &param));
         if (!value->items) {
             ALLOY_TRY(add_pending(call, pendings, param, value,
                                   alloy_refer_in_path(call, i)));
@@ -185,12 +214,14 @@ alloy_problem_t *alloy_refer_resolve(alloy_call_t *call)
         return alloy_access_refuse(call);
     }
     problem = collect(call, pendings);
-    problem = problem ? problem : resolve_rounds(call, pendings);
-    if (problem) {
-        /* what the path names comes first: there or not at all */
-        ALLOY_TRY(call->assumed ? alloy_refer_look_again(call) : NULL);
-        return problem;
+    if (!problem) {
+        problem = resolve_rounds(call, pendings);
     }
+    if (problem && call->assumed) {
+        /* whoever can't see what the path names learns nothing of the rest */
+        ALLOY_TRY(alloy_refer_look_again(call));
+    }
+    ALLOY_TRY(problem);
     bind_lists(call);
     fill_selves(call);
     return NULL;
@@ -205,7 +236,8 @@ alloy_problem_t *alloy_refer_look_again(alloy_call_t *call)
     for (i = 0; i < call->op->nparams; i++) {
         const alloy_param_t *param = call->op->params[i];
 
-        if (param->type == ALLOY_REF && alloy_refer_in_path(call, i) && !alloy_refer_is_org(param)
+        if (param->type == ALLOY_REF && alloy_refer_in_path(call, i)
+            && param->resource && !alloy_refer_is_org(param)
             && call->values[i].text && alloy_refer_can_find(param->resource,
                                                     call->values[i].text)) {
             alloy_pending_t pending = { param, &call->values[i], 1 };

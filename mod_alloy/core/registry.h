@@ -13,6 +13,7 @@
 
 #define ALLOY_OP_PARAMS_MAX 40     /* of one operation, added ones included */
 #define ALLOY_OP_STATEMENTS_MAX 16 /* one call of it sends, all plugins' */
+#define ALLOY_PROJECT_SUFFIX "_project" /* see resource_param of alloy.h */
 
 /** Where a parameter's value is read from. */
 typedef enum {

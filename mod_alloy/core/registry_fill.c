@@ -32,7 +32,8 @@ static int list_has(const char *const *names, const char *name)
     return 0;
 }
 
-/* `title`, `title?`, and `sprint_words` of a reference. */
+/* `title`, `title?`, `sprint_words` of a reference, and `entity_project` of one
+ * whose resource is a matter of the request. */
 static int input_has(const alloy_op_t *op, const char *name)
 {
     apr_size_t length = strlen(name);
@@ -47,7 +48,9 @@ static int input_has(const alloy_op_t *op, const char *name)
         }
         if (name[own] == '\0' || strcmp(name + own, "?") == 0
             || (param->type == ALLOY_REF
-                && strcmp(name + own, WORDS_SUFFIX) == 0)) {
+                && strcmp(name + own, WORDS_SUFFIX) == 0)
+            || (param->resource_param
+                && strcmp(name + own, ALLOY_PROJECT_SUFFIX) == 0)) {
             return 1;
         }
     }

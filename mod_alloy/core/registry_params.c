@@ -90,10 +90,34 @@ static const char *within_check(const place_t *place)
                               place->param->name, within);
 }
 
+/* The resource is named by the request: by a parameter that is one of some
+ * words and stands in no other value. */
+static const char *resource_param_check(const place_t *place)
+{
+    const alloy_op_t *op = place->op;
+    int index = alloy_op_param(op, place->param->resource_param);
+
+    if (index < 0 || op->params[index]->type != ALLOY_WORD
+        || place->param->resource || place->depth) {
+        return refuse(place, "has a .resource_param, which must name an "
+                             "ALLOY_WORD of the operation and stands instead "
+                             "of .resource, not inside a list or an object");
+    }
+    if (op->anchor >= 0 && op->params[op->anchor] == place->param) {
+        return refuse(place, "has a .resource_param and can't be what tells "
+                             "the organization; put another ALLOY_REF before "
+                             "it into the path");
+    }
+    return within_check(place);
+}
+
 static const char *ref_check(const place_t *place)
 {
     const alloy_resource_t *resource = place->param->resource;
 
+    if (place->param->resource_param) {
+        return resource_param_check(place);
+    }
     if (!resource) {
         return refuse(place, "is an ALLOY_REF without .resource");
     }
@@ -254,6 +278,10 @@ static const char *flags_check(const place_t *place)
     }
     if ((param->flags & ALLOY_REQUIRED) && param->fallback) {
         return refuse(place, "is required and has a fallback all the same");
+    }
+    if ((param->flags & ALLOY_UNIQUE) && !place->siblings) {
+        return refuse(place, "is ALLOY_UNIQUE, which only a member of an "
+                             "object in a list can be");
     }
     if ((param->flags & (ALLOY_STRICT | ALLOY_SELF | ALLOY_HOME))
         && param->type != ALLOY_REF) {

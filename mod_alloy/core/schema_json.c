@@ -267,7 +267,7 @@ static const char *help_of(const alloy_param_t *param, apr_pool_t *pool)
     const char *more = "";
 
     if (param->type == ALLOY_REF) {
-        more = param->resource && param->resource->find_name
+        more = !param->resource || param->resource->find_name
                    ? "An id, or a key or name."
                    : "An id.";
     }

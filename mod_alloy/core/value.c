@@ -6,6 +6,7 @@
 #include "check.h"
 #include "limits.h"
 #include "output.h"
+#include "unique.h"
 
 #include <string.h>
 
@@ -373,6 +374,7 @@ static void read_array(alloy_reader_t *reader, alloy_value_t *value,
         read_json(reader, &value->items[i], element_of(param),
                   alloy_json_at(json, (apr_size_t)i));
     }
+    alloy_unique_check(reader, value, element_of(param));
     alloy_value_retext(value, param, reader->pool);
 }
 

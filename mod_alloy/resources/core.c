@@ -11,6 +11,8 @@
 #include "sql/comment.h"
 #include "sql/engine.h"
 #include "sql/invite.h"
+#include "sql/label.h"
+#include "sql/link.h"
 #include "sql/member.h"
 #include "sql/org.h"
 #include "sql/precondition.h"
@@ -20,6 +22,8 @@
 #include "sql/report.h"
 #include "sql/session.h"
 #include "sql/sprint.h"
+#include "sql/tag.h"
+#include "sql/team.h"
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
@@ -56,6 +60,13 @@ static const alloy_operation_t *const operations[] = {
     alloy_burndown_operations,
     alloy_report_operations,
     alloy_change_operations,
+    alloy_label_operations,
+    alloy_ticket_label_operations,
+    alloy_tag_operations,
+    alloy_team_operations,
+    alloy_team_member_operations,
+    alloy_link_operations,
+    alloy_watcher_operations,
     NULL
 };
 
@@ -77,6 +88,10 @@ static const alloy_statement_t *const *const statements[] = {
     sql_sprint_statements,
     sql_report_statements,
     sql_change_statements,
+    sql_label_statements,
+    sql_tag_statements,
+    sql_team_statements,
+    sql_link_statements,
     NULL
 };
 
@@ -96,6 +111,9 @@ static const alloy_resource_t *const resources[] = {
     &alloy_log_project_member,
     &alloy_log_workflow_status,
     &alloy_log_workflow_transition,
+    &alloy_label_resource,
+    &alloy_team_resource,
+    &alloy_link_resource,
     NULL
 };
 

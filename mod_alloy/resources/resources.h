@@ -1,13 +1,16 @@
 /**
  * @file resources.h
- * @brief What the core's nouns know of each other: words and shapes that several use, and their operation tables for
- * the core's record in core.c.  All of it is static and constant.
+ * @brief What the core's nouns know of each other: words and shapes that
+ * several use, and their operation tables for the core's record in core.c.
+ * All of it is static and constant.
  */
 #ifndef ALLOY_RESOURCES_H
 #define ALLOY_RESOURCES_H
 
 #include "alloy.h"
 
+/** Links between tickets; only their own operations refer to them. */
+extern const alloy_resource_t alloy_link_resource;
 /** Sprints: an id; within a project also the number, the name, the beginning of
  *  the name, or active. */
 extern const alloy_resource_t alloy_sprint_resource;
@@ -38,6 +41,8 @@ extern const char *const alloy_sprint_words[];
       .resource = &alloy_project_resource }
 /** A ticket as every operation that has one to show answers it. */
 extern const alloy_shape_t alloy_ticket_shape;
+/** A label, by itself and in the tickets that carry it. */
+extern const alloy_shape_t alloy_label_shape;
 /** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
 extern const alloy_format_t alloy_markdown_format;
 /** Decide a move from the row of ticket_move_read: binds to_status, the wanted
@@ -70,6 +75,13 @@ extern const alloy_resource_t alloy_change_resource;
 extern const alloy_resource_t alloy_log_organization, alloy_log_membership,
     alloy_log_invite, alloy_log_project_member, alloy_log_workflow_status,
     alloy_log_workflow_transition;
+extern const alloy_operation_t alloy_label_operations[];
+extern const alloy_operation_t alloy_ticket_label_operations[];
+extern const alloy_operation_t alloy_tag_operations[];
+extern const alloy_operation_t alloy_team_operations[];
+extern const alloy_operation_t alloy_team_member_operations[];
+extern const alloy_operation_t alloy_link_operations[];
+extern const alloy_operation_t alloy_watcher_operations[];
 
 /** The core described as a plugin. */
 extern const alloy_plugin_t alloy_core_plugin;

@@ -11,9 +11,11 @@
 #include "sql/ticket.h"
 
 #define MARKDOWN_LIMIT 65536    /* bytes, as the tables have it */
+#define LABELS_LIMIT 50         /* of a ticket; also in label.sql */
 
 static const char *const type_words[] = { "Task", "Bug", "Story", "Epic", NULL };
 static const char *const priority_aliases[] = { "Urgent", "Critical", NULL };
+static const char *const reserved[] = { "none", NULL };
 
 /* ---- entity type ----------------------------------------------------------- */
 
@@ -24,6 +26,7 @@ const alloy_resource_t alloy_ticket_resource = {
     .sharded = 1,
     .find_id = &sql_ticket_find_id,
     .find_name = &sql_ticket_find_name,
+    .reserved = reserved,
 };
 
 /* ---- answers --------------------------------------------------------------- */
@@ -49,7 +52,13 @@ static const alloy_field_t ticket_fields[] = {
     { "assignee_id", ALLOY_UUID, ALLOY_NULLABLE, "Who works on it." },
     { "sprint_id", ALLOY_UUID, ALLOY_NULLABLE, "The sprint it is planned for; "
       "null: none, it is in the backlog." },
-    { "version", ALLOY_INT, 0, "Raised by every change." },
+    { "parent_id", ALLOY_UUID, ALLOY_NULLABLE, "The ticket it is a part of." },
+    { "points", ALLOY_HALF, ALLOY_NULLABLE, "How big it is, in half steps." },
+    { "due_date", ALLOY_DATE, ALLOY_NULLABLE, "The day it must be done by." },
+    { "labels", ALLOY_JSON, ALLOY_MANY, "The labels it carries, by name.",
+      NULL, &alloy_label_shape },
+    { "version", ALLOY_INT, 0, "Raised by every change, one of its labels "
+      "included." },
     { "created_at", ALLOY_INSTANT, 0, "When it was made." },
     { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
     { "closed_at", ALLOY_INSTANT, ALLOY_NULLABLE, "When it entered a status of "
@@ -118,6 +127,28 @@ const alloy_format_t alloy_markdown_format = {
       .help = "The sprint it is planned for, one of its project: id, number, " \
               "name, active (the only active one), or backlog for none." }
 
+static const alloy_param_t label_param[] = {
+    { .name = "label", .type = ALLOY_REF, .resource = &alloy_label_resource,
+      .within = "org", .help = "Id or name of a label." },
+    ALLOY_PARAMS_END
+};
+
+#define LABELS_PARAM(text) \
+    { .name = "labels", .type = ALLOY_LIST, .most = LABELS_LIMIT, \
+      .inner = label_param, .help = text }
+
+/* What plans are made of. */
+#define PLAN_PARAMS(needs) \
+    { .name = "parent_id", .type = ALLOY_REF, .flags = ALLOY_NULLABLE, \
+      .resource = &alloy_ticket_resource, .role = needs, \
+      .help = "Id or key of the ticket it is a part of, of any project of " \
+              "the organization." }, \
+    { .name = "points", .type = ALLOY_HALF, .flags = ALLOY_NULLABLE, \
+      .least = 0, .most = 1000, .role = needs, \
+      .help = "How big it is: 0 to 1000 in steps of one half." }, \
+    { .name = "due_date", .type = ALLOY_DATE, .flags = ALLOY_NULLABLE, \
+      .role = needs, .help = "The day it must be done by." }
+
 static const alloy_param_t create_params[] = {
     PROJECT_PARAM,
     TITLE_PARAM(ALLOY_REQUIRED),
@@ -132,6 +163,8 @@ static const alloy_param_t create_params[] = {
               "by an Admin." },
     ASSIGNEE_PARAM(ALLOY_MEMBER),
     SPRINT_PARAM("project", ALLOY_MEMBER),
+    PLAN_PARAMS(ALLOY_MEMBER),
+    LABELS_PARAM("Ids or names of the labels it gets."),
     { .name = "comment", .type = ALLOY_TEXT, .flags = ALLOY_MULTILINE,
       .least = 1, .most = MARKDOWN_LIMIT, .format = &alloy_markdown_format,
       .help = "The first comment, as Markdown." },
@@ -151,6 +184,8 @@ static const alloy_param_t update_params[] = {
       .help = "Who asked for it: id, e-mail address, display name, or me." },
     ASSIGNEE_PARAM(0),
     SPRINT_PARAM("ticket", 0),
+    PLAN_PARAMS(0),
+    LABELS_PARAM("Ids or names of all labels it has from now on."),
     ALLOY_PARAMS_END
 };
 
@@ -194,6 +229,12 @@ static const alloy_param_t list_params[] = {
       .resource = &alloy_sprint_resource, .within = "project",
       .help = "Only tickets of this sprint: id, number, name, active (the "
               "only active one), or none for the backlog." },
+    { .name = "label", .type = ALLOY_REF, .flags = ALLOY_MANY,
+      .resource = &alloy_label_resource, .within = "org",
+      .help = "Only tickets with this label; none for those without any." },
+    { .name = "tag", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1,
+      .most = 265, .help = "Only tickets with a tag of this key, or of this "
+                           "key:value." },
     INSTANT_FILTER("created_after", "Only tickets made later than this."),
     INSTANT_FILTER("created_before", "Only tickets made earlier than this."),
     INSTANT_FILTER("updated_after", "Only tickets changed later than this."),
@@ -224,9 +265,10 @@ static const alloy_refusal_t create_refusals[] = {
 };
 
 /* What makes a new ticket more than a row. */
-static const char *const create_extras[] = { "status", "comment",
-                                             "reporter_id", "sprint_id",
-                                             NULL };
+static const char *const create_extras[] = {
+    "status", "comment", "reporter_id", "sprint_id", "parent_id", "points",
+    "due_date", "labels", NULL
+};
 
 static alloy_problem_t *sprint_completed(const alloy_facts_t *facts)
 {
@@ -236,6 +278,17 @@ static alloy_problem_t *sprint_completed(const alloy_facts_t *facts)
     return alloy_problem_at(alloy_problem(facts->call, &alloy_invalid_state,
                                           "%s", detail),
                             "/sprint_id", "sprint_completed", detail, NULL);
+}
+
+static alloy_problem_t *cycle(alloy_call_t *call)
+{
+    static const char detail[] = "This ticket is the parent of that one "
+                                 "already, perhaps over others between them; "
+                                 "choose another.";
+
+    return alloy_problem_at(alloy_problem(call, &alloy_invalid_state, "%s",
+                                          detail),
+                            "/parent_id", "cycle", detail, NULL);
 }
 
 static alloy_problem_t *decide_update(const alloy_facts_t *facts)
@@ -254,12 +307,22 @@ static alloy_problem_t *decide_update(const alloy_facts_t *facts)
     if (alloy_row_int(facts->row, "sprint_completed")) {
         return sprint_completed(facts);
     }
+    if (alloy_row_int(facts->row, "loops")) {
+        return cycle(facts->call);
+    }
     return alloy_move_decide(facts);
+}
+
+/* A parent is decided from tickets that others may be moving. */
+static int has_parent(const alloy_call_t *call)
+{
+    return alloy_text(call, "parent_id") != NULL;
 }
 
 static const alloy_guarded_t update_guarded = {
     .action = "ticket_update",
-    .lock = &sql_ticket_lock,
+    .locked = has_parent,
+    .lock = &sql_ticket_update_lock,
     .read = &sql_ticket_update_read,
     .decide = decide_update,
     .write = &sql_ticket_update,
@@ -276,9 +339,8 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .noun = "tickets",
         .summary = "Creates a ticket in a project.",
         .help = "Everything can be said at once, a first comment included. A "
-                "Reporter may send title, description, type, priority and "
-                "comment; status, assignee_id and sprint_id need the role "
-                "Member.",
+                "Reporter may send title, description, type, priority, "
+                "labels and comment; the rest needs the role Member.",
         .role = ALLOY_REPORTER,
         .flags = ALLOY_CREATES,
         .params = create_params,
@@ -324,9 +386,10 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .tool = "update_ticket",
         .noun = "tickets",
         .summary = "Changes the fields that are sent and no others.",
-        .help = "null clears description, assignee_id and sprint_id. A status obeys the "
-                "workflow, as in a transition; reporter_id needs the role "
-                "Admin. What changes nothing leaves the version as it is.",
+        .help = "null clears what can be empty. A status obeys the workflow, "
+                "as in a transition; reporter_id needs the role Admin; labels "
+                "are replaced as a whole. A parent must not make a cycle. "
+                "What changes nothing leaves the version as it is.",
         .role = ALLOY_MEMBER,
         .params = update_params,
         .answer = &alloy_ticket_shape,

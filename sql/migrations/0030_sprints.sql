@@ -121,7 +121,6 @@ CREATE POLICY definer ON alloy.sprint_scope FOR INSERT TO alloy_definer
 GRANT SELECT ON alloy.workflow_status, alloy.ticket TO alloy_definer;
 CREATE POLICY definer ON alloy.workflow_status FOR SELECT TO alloy_definer
     USING (true);
-CREATE POLICY definer ON alloy.ticket FOR SELECT TO alloy_definer USING (true);
 
 SET LOCAL ROLE alloy_definer;
 

@@ -205,8 +205,8 @@ WITH there AS (
                                 AND other.deleted_at IS NULL)
                 THEN 'another_active' END AS refusal
       FROM sprint s
-      CROSS JOIN LATERAL (
-        SELECT p.* FROM project p
+     CROSS JOIN LATERAL (
+        SELECT p.single_active_sprint FROM project p
          WHERE p.org_id = :org AND p.id = s.project_id
          LIMIT 1) p
      WHERE @sprint_target@

@@ -4,11 +4,31 @@
 -- fragment: ticket_columns
 t.id, t.project_id, p.key || '-' || t.ticket_number AS key, t.ticket_number,
        t.title, t.description, t.type, t.status, s.category, t.priority,
-       t.reporter_id, t.assignee_id, t.sprint_id, t.version, t.created_at,
+       t.reporter_id, t.assignee_id, t.sprint_id, t.parent_id,
+       t.points_half AS points, t.due_date, t.version, t.created_at,
        t.updated_at, t.closed_at
 
--- One look-up by primary key each: left to itself, the planner reads all the
--- organization's projects and statuses for a page of tickets.
+-- Labels and all else that is joined is looked up by primary key, one by one:
+-- left to itself, the planner reads all an organization has.
+-- fragment: ticket_labels
+CASE WHEN t.labels = '{}' THEN '[]' ELSE (
+           SELECT coalesce(json_agg(l.shown ORDER BY l.folded), '[]')
+             FROM unnest(t.labels) AS has (id)
+            CROSS JOIN LATERAL (
+               SELECT l.folded, alloy.label_json(l) AS shown FROM label l
+                WHERE l.org_id = :org AND l.id = has.id
+                LIMIT 1) l) END AS labels
+
+-- The labels asked for, held so that none is deleted before the ticket has them.
+-- fragment: ticket_held
+SELECT l.id
+      FROM unnest(:labels::uuid[]) AS named (id)
+     CROSS JOIN LATERAL (
+        SELECT l.id FROM label l
+         WHERE l.org_id = :org AND l.id = named.id
+         LIMIT 1
+           FOR KEY SHARE) l
+
 -- fragment: ticket_joins
 CROSS JOIN LATERAL (
     SELECT p.key FROM project p
@@ -80,7 +100,9 @@ SELECT FROM sprint g
 -- a workflow its project has just left. Of a project that changed while the
 -- counter was waited for, the old state is seen below: it explains nothing.
 -- name: ticket_create :one
-WITH counted AS (
+WITH held AS (
+    @ticket_held@
+), counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
        AND NOT p.archived AND :reporter_id_words::text[] IS NULL
@@ -94,10 +116,13 @@ WITH counted AS (
 ), t AS (
     INSERT INTO ticket (org_id, id, project_id, ticket_number, workflow_id,
                         title, description, type, status, priority,
-                        reporter_id, assignee_id, sprint_id, closed_at)
+                        reporter_id, assignee_id, sprint_id, parent_id,
+                        points_half, due_date, labels, closed_at)
     SELECT :org, :new_ticket, p.id, p.ticket_counter, p.workflow_id, :title,
            :description, :type, first.name, :priority, :reporter_id,
-           :assignee_id, :sprint_id::uuid,
+           :assignee_id, :sprint_id::uuid, :parent_id, :points, :due_date,
+           CASE WHEN :labels::uuid[] IS NULL THEN '{}'
+                ELSE ARRAY(SELECT DISTINCT id FROM held ORDER BY id) END,
            CASE WHEN first.category = 'done' THEN clock_timestamp() END
       FROM counted p
      CROSS JOIN LATERAL (
@@ -112,6 +137,7 @@ WITH counted AS (
      WHERE :comment::text IS NOT NULL
 )
 SELECT @ticket_columns@,
+       @ticket_labels@,
        CASE WHEN t.id IS NOT NULL THEN NULL
             WHEN :reporter_id_words::text[] IS NOT NULL
             THEN 'reporter_required'
@@ -132,10 +158,11 @@ SELECT @ticket_columns@,
     ON s.org_id = :org AND s.workflow_id = t.workflow_id AND s.name = t.status
  WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
 
--- The same without status, comment and reporter_id, as most tickets are made:
--- one look for each thing it needs and none for reasons. Where it makes no
--- ticket, it takes no number either, and the statement above says why. (Of an
--- EXISTS the planner makes a table of all the organization's statuses.)
+-- The same without status, comment, reporter_id, sprint, plans and labels, as
+-- most tickets are made: one look for each thing it needs and none for reasons.
+-- Where it makes no ticket, it takes no number either, and the statement above
+-- says why. (Of an EXISTS the planner makes a table of all the organization's
+-- statuses.)
 -- name: ticket_create_plain :one
 WITH counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
@@ -164,7 +191,7 @@ WITH counted AS (
       FROM first p
     RETURNING *
 )
-SELECT @ticket_columns@
+SELECT @ticket_columns@, '[]'::json AS labels
   FROM t
  CROSS JOIN first p
  CROSS JOIN LATERAL (SELECT p.category) s
@@ -172,7 +199,8 @@ SELECT @ticket_columns@
 -- Reading ---------------------------------------------------------------------
 
 -- name: ticket_get :one
-SELECT @ticket_columns@
+SELECT @ticket_columns@,
+       @ticket_labels@
   FROM ticket t
  @ticket_joins@
  WHERE @ticket_target@
@@ -188,7 +216,8 @@ SELECT @ticket_columns@
 -- of them tells what was before, of long texts as well. A status may be gone
 -- since, its category with it.
 -- name: ticket_get_as_of :one
-SELECT @ticket_columns@
+SELECT @ticket_columns@,
+       @ticket_labels@
   FROM (
     SELECT past.*
       FROM ticket t
@@ -249,7 +278,9 @@ WITH home AS MATERIALIZED (
      WHERE s.org_id = :org
        AND s.workflow_id = (SELECT p.workflow_id FROM home p)
 )
-SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+SELECT @ticket_columns@,
+       @ticket_labels@,
+       t.created_at AS _at, t.id AS _id
   FROM ticket t
  CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
  CROSS JOIN LATERAL (
@@ -262,7 +293,9 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
 -- Statuses and categories are turned into the names tickets have, in the
 -- project's own spelling.
 -- name: ticket_list :page :custom
-SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+SELECT @ticket_columns@,
+       @ticket_labels@,
+       t.created_at AS _at, t.id AS _id
   FROM (
     SELECT * FROM ticket t
      WHERE t.org_id = :org
@@ -293,6 +326,16 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
             OR t.reporter_id = ANY (:reporter_id::uuid[]))
        AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
             OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
+       AND (:label::uuid[] IS NULL
+            OR t.labels && :label::uuid[]
+            OR (:label_words::text[] IS NOT NULL AND t.labels = '{}'))
+       AND (:tag::text[] IS NULL
+            OR EXISTS (SELECT FROM tag g
+                        WHERE g.org_id = :org AND g.entity_type = 'ticket'
+                          AND g.entity_id = t.id
+                          AND (g.key = ANY (:tag::text[])
+                               OR g.key || ':' || g.value
+                                  = ANY (:tag::text[]))))
        AND (:created_after::timestamptz IS NULL
             OR t.created_at > :created_after::timestamptz)
        AND (:created_before::timestamptz IS NULL
@@ -310,6 +353,18 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
 -- name: ticket_lock :exec
 SELECT t.id FROM ticket t
  WHERE @ticket_target@
+   FOR NO KEY UPDATE
+
+-- Parents are serialized by the organization, which is locked first: of two who
+-- put two tickets below each other, the second sees what the first did.
+-- name: ticket_update_lock :exec
+WITH tree AS MATERIALIZED (
+    SELECT o.org_id FROM organization o
+     WHERE o.org_id = :org AND :parent_id::uuid IS NOT NULL
+       FOR NO KEY UPDATE
+)
+SELECT t.id FROM ticket t
+ WHERE @ticket_target@ AND (SELECT count(*) FROM tree) < 2
    FOR NO KEY UPDATE
 
 -- What a move is decided from: where the ticket is, which status of its
@@ -334,6 +389,9 @@ SELECT @ticket_move_facts@
 
 -- name: ticket_update_read :one
 SELECT @ticket_move_facts@,
+       CASE WHEN :parent_id::uuid IS NULL THEN false
+            ELSE definer.ticket_is_below(:org, :parent_id::uuid, t.id)
+            END AS loops,
        :sprint_id::uuid IS DISTINCT FROM t.sprint_id
        AND :sprint_id::uuid IS NOT NULL AND NOT EXISTS (
         @ticket_open_sprint@) AS sprint_completed
@@ -353,7 +411,9 @@ CASE WHEN :to_status::text IS NULL THEN t.closed_at
                 THEN coalesce(t.closed_at, clock_timestamp()) END
 
 -- name: ticket_update :one
-WITH t AS (
+WITH held AS (
+    @ticket_held@
+), t AS (
     UPDATE ticket t
        SET title = CASE WHEN :title? THEN :title ELSE t.title END,
            description = CASE WHEN :description? THEN :description
@@ -366,6 +426,15 @@ WITH t AS (
                ELSE t.reporter_id END,
            sprint_id = CASE WHEN :sprint_id? THEN :sprint_id::uuid
                ELSE t.sprint_id END,
+           parent_id = CASE WHEN :parent_id? THEN :parent_id
+               ELSE t.parent_id END,
+           points_half = CASE WHEN :points? THEN :points
+               ELSE t.points_half END,
+           due_date = CASE WHEN :due_date? THEN :due_date
+               ELSE t.due_date END,
+           labels = CASE WHEN :labels?
+               THEN ARRAY(SELECT DISTINCT id FROM held ORDER BY id)
+               ELSE t.labels END,
            status = coalesce(:to_status::text, t.status),
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
@@ -376,7 +445,8 @@ WITH t AS (
            FOR SHARE))
     RETURNING t.*
 )
-SELECT @ticket_columns@
+SELECT @ticket_columns@,
+       @ticket_labels@
   FROM t
  @ticket_joins@
 
@@ -388,7 +458,8 @@ WITH t AS (
      WHERE @ticket_target@ AND t.version = :seen
     RETURNING t.*
 )
-SELECT @ticket_columns@
+SELECT @ticket_columns@,
+       @ticket_labels@
   FROM t
  @ticket_joins@
 
@@ -452,7 +523,8 @@ WITH there AS (
 ), t AS (
     SELECT held.* FROM held CROSS JOIN judged WHERE judged.refusal IS NULL
 ), shown AS (
-    SELECT @ticket_columns@
+    SELECT @ticket_columns@,
+           @ticket_labels@
       FROM t
      @ticket_joins@
 )

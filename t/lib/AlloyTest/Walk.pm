@@ -35,6 +35,49 @@ my %MAKE = (
         return $server->must(201, $server->post("/projects/$project/sprints",
             { name => 'A sprint' }, token => $place->{by}))->{id};
     },
+    ticket_id => sub {
+        my ($server, $place) = @_;
+        return $server->ticket($place->{by}, id($server, $place, 'project'))
+            ->{id};
+    },
+    link => sub {
+        my ($server, $place) = @_;
+        my $ticket = id($server, $place, 'ticket');
+        my $other = $server->ticket($place->{by},
+            id($server, $place, 'project'))->{id};
+        return $server->must(201, $server->post("/tickets/$ticket/links",
+            { type => 'relates', ticket_id => $other },
+            token => $place->{by}))->{id};
+    },
+    team => sub {
+        my ($server, $place) = @_;
+        return $server->must(201, $server->post(
+            "/orgs/$place->{org}/teams", { name => _name() },
+            token => $place->{by}))->{id};
+    },
+    entity_type => sub {'ticket'},
+    entity      => sub { id($_[0], $_[1], 'ticket') },
+    key         => sub {
+        my ($server, $place) = @_;
+        my $ticket = id($server, $place, 'ticket');
+        my $key = 'key' . ++$number;
+        $server->must(200, $server->request('PUT',
+            "/orgs/$place->{org}/ticket/$ticket/tags",
+            json => { tags => [ { key => $key } ], mode => 'add' },
+            token => $place->{by}));
+        return $key;
+    },
+    label => sub {
+        my ($server, $place) = @_;
+        my $label = $server->must(201, $server->post(
+            "/orgs/$place->{org}/labels", { name => _name() },
+            token => $place->{by}))->{id};
+        return $label unless $place->{ticket};
+        $server->must(200, $server->post(
+            "/tickets/$place->{ticket}/labels/$label", undef,
+            token => $place->{by}));
+        return $label;
+    },
     user => sub {
         my ($server, $place) = @_;
         my $person = $server->member(org => $place->{org}, by => $place->{by},
@@ -116,6 +159,25 @@ my %BODY = (
             { tickets => [$ticket] }, token => $place->{by}));
         return {};
     },
+    team_member_remove => sub {
+        my ($server, $place) = @_;
+        my ($team, $user) = map { id($server, $place, $_) } qw(team user);
+        $server->post("/teams/$team/members", { user_id => $user },
+            token => $place->{by});
+        return {};
+    },
+    watcher_remove => sub {
+        my ($server, $place) = @_;
+        my ($ticket, $user) = map { id($server, $place, $_) }
+            qw(ticket user);
+        $server->post("/tickets/$ticket/watchers", { user_id => $user },
+            token => $place->{by});
+        return {};
+    },
+    team_update     => sub { { json => { name => _name() } } },
+    tag_set         => sub { { json => { tags => [ { key => _key() } ] } } },
+    label_create    => sub { { json => { name => _name() } } },
+    label_update    => sub { { json => { name => _name() } } },
     comment_update  => sub { { json => { body => _name() } } },
     member_set_role => sub { { json => { role => 'Member' } } },
     invite_create   => sub { { json => { email => _email() } } },
@@ -192,6 +254,8 @@ sub _operation {
         names => [ $path =~ /\{(\w+)\}/g ],
         query => { map { $_->{name} => $_->{schema} }
             grep { $_->{in} eq 'query' } @{ $row->{parameters} || [] } },
+        asks => [ map { $_->{name} } grep { $_->{in} eq 'query'
+            && $_->{required} } @{ $row->{parameters} || [] } ],
         body => $body ? $self->_schema($body->{schema}) : undef };
 }
 
@@ -233,7 +297,7 @@ sub id {
     return $id;
 }
 
-# A request that can succeed: {method, path => {name => value}, json}.
+# A request that can succeed: {method, path => {name => value}, query, json}.
 sub request {
     my ($self, $operation, $place, $caller) = @_;
     my $server = $self->{server};
@@ -247,8 +311,10 @@ sub request {
         $json = { map { $_ => $self->_value($place, $_,
             $body->{properties}{$_}) } @{ $body->{required} || [] } };
     }
+    my %query = map { $_ => $self->_value($place, $_,
+        $operation->{query}{$_}) } @{ $operation->{asks} };
     return { method => $operation->{method}, pattern => $operation->{path},
-        path => \%path, json => $json };
+        path => \%path, query => \%query, json => $json };
 }
 
 my %SAMPLE = (
@@ -278,6 +344,7 @@ sub send {
     my $path = $request->{pattern} =~ s/\{(\w+)\}/$request->{path}{$1}/gr;
     return $self->{server}->request($request->{method}, $path,
         defined $token ? (token => $token) : (),
+        $request->{query} ? (query => $request->{query}) : (),
         $request->{json} ? (json => $request->{json}) : ());
 }
 
