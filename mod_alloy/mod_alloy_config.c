@@ -25,7 +25,7 @@ typedef struct {
 } rule_t;
 
 static const rule_t rules[ALLOY_SETTINGS] = {
-    [ALLOY_SET_CONNECTIONS] = { 1, 1000, 8, "connections" },
+    [ALLOY_SET_CONNECTIONS] = { 1, 1000, 16, "connections" },
     [ALLOY_SET_READ_DEADLINE] = { 1, LONGEST_WAIT, 2000, "milliseconds" },
     [ALLOY_SET_WRITE_DEADLINE] = { 1, LONGEST_WAIT, 5000, "milliseconds" },
     [ALLOY_SET_READ_WAIT] = { 1, LONGEST_WAIT, 250, "milliseconds" },

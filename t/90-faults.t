@@ -22,7 +22,8 @@ my $SLOW = $ENV{ALLOY_TEST_WRAP} || $ENV{ALLOY_TEST_PRELOAD} ? 4 : 1;
 # reference in a create's path being a read before the write, and slack.
 my %WITHIN = (read => 2 + 0.6 * $SLOW, write => 2 + 5 + 0.6 * $SLOW);
 
-my $server = AlloyTest->start(own => 1, children => 2);
+my $server = AlloyTest->start(own => 1, children => 2,
+    conf => "AlloyDatabaseConnections 8\n");
 my $ada = $server->register(name => 'Ada');
 my $cluster = $server->{cluster};
 my %total = (acknowledged => 0, refused => 0, unknown => 0, records => 0);

@@ -118,7 +118,7 @@ sub seconds_to_end {
 # gives a client that does not close its connection two seconds.
 sub stopping {
     delete $server->{client}{handle};
-    my %limit = (TERM => 1, WINCH => 2);
+    my %limit = (TERM => 10, WINCH => 15);
     for my $signal (sort keys %limit) {
         my $took = seconds_to_end($signal);
         note(sprintf 'SIG%s: %d ms', $signal, 1000 * $took);

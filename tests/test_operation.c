@@ -155,6 +155,36 @@ START_TEST(steps_are_in_order)
 }
 END_TEST
 
+START_TEST(plain_statements_lose_nothing)
+{
+    static const char *const names[] = { "note", NULL };
+    static const char *const asked[] = { "note?", NULL };
+    static const alloy_param_t input[] = {
+        { .name = "note", .type = ALLOY_TEXT, .most = 9, .help = "A note." },
+        ALLOY_PARAMS_END
+    };
+    static const alloy_statement_t full = { .name = "full",
+                                            .mode = ALLOY_SQL_ONE,
+                                            .nparams = 1,
+                                            .params = asked,
+                                            .text = "SELECT 1" };
+    static const alloy_statement_t plain = { .name = "plain",
+                                             .mode = ALLOY_SQL_ONE,
+                                             .text = "SELECT 2" };
+    alloy_operation_t row = toy_sound_row(input);
+
+    row.run = NULL;
+    row.answer = &toy_book_shape;
+    row.steps[0] = &full;
+    row.plain = &plain;
+    row.plain_without = names;
+    ck_assert_ptr_null(toy_row_refusal(&row, pool));
+    row.plain_without = names + 1;
+    expect_row(&row, "the statement plain does not read note; name it in "
+                     ".plain_without");
+}
+END_TEST
+
 START_TEST(statement_parameters_are_filled)
 {
     static const alloy_param_t input[] = {
@@ -482,6 +512,7 @@ static Suite *operation_suite(void)
     tcase_add_test(tests, rows_are_complete);
     tcase_add_test(tests, one_way_to_run);
     tcase_add_test(tests, steps_are_in_order);
+    tcase_add_test(tests, plain_statements_lose_nothing);
     tcase_add_test(tests, statement_parameters_are_filled);
     tcase_add_test(tests, guarded_reads_are_filled_and_writes_left_to_c);
     tcase_add_test(tests, answers_are_checked);

@@ -178,10 +178,63 @@ static int has_param(const alloy_op_t *op, const char *name)
     return i < op->nparams;
 }
 
+/* As :name, :name? or :name_words. */
+static int reads(const alloy_statement_t *statement, const char *name)
+{
+    apr_size_t length = strlen(name);
+    int i;
+
+    for (i = 0; i < statement->nparams; i++) {
+        const char *param = statement->params[i];
+
+        if (!strncmp(param, name, length)
+            && (!param[length] || !strcmp(param + length, "?")
+                || !strcmp(param + length, "_words"))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_named(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name)) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* What the step would do with a parameter must not get lost. */
+static const char *plain_without_check(const alloy_check_t *check,
+                                       const alloy_op_t *op)
+{
+    const char *const *without = op->row->plain_without;
+    const char *const *name;
+    int i;
+
+    for (name = without; *name; name++) {
+        if (!has_param(op, *name)) {
+            return alloy_check_refuse(check, "no parameter is called %s, as "
+                                             ".plain_without says",
+                                      *name);
+        }
+    }
+    for (i = 0; i < op->nparams; i++) {
+        const char *param = op->params[i]->name;
+
+        if (reads(op->last, param) && !reads(op->row->plain, param)
+            && !is_named(without, param)) {
+            return alloy_check_refuse(check, "the statement %s does not read "
+                                             "%s; name it in .plain_without",
+                                      op->row->plain->name, param);
+        }
+    }
+    return NULL;
+}
+
 static const char *plain_check(const alloy_check_t *check, const alloy_op_t *op)
 {
     const alloy_statement_t *plain = op->row->plain;
-    const char *const *name = op->row->plain_without;
 
     if (plain
         && (!op->row->steps[0] || plain->mode != op->last->mode
@@ -193,14 +246,8 @@ static const char *plain_check(const alloy_check_t *check, const alloy_op_t *op)
                                   "both :one and the only step",
                                   plain->name);
     }
-    for (; name && *name; name++) {
-        if (!has_param(op, *name)) {
-            return alloy_check_refuse(check, "no parameter is called %s, as "
-                                             ".plain_without says",
-                                      *name);
-        }
-    }
-    return NULL;
+    return plain && op->row->plain_without ? plain_without_check(check, op)
+                                           : NULL;
 }
 
 static const char *past_check(const alloy_check_t *check, const alloy_op_t *op)
