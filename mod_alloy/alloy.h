@@ -19,9 +19,7 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-/*
- * 1.0  first version
- */
+/* 1.0: first version */
 #define ALLOY_API_MAJOR 1       /* raised when a built plugin would break */
 #define ALLOY_API_MINOR 0       /* raised when something is added */
 
@@ -36,6 +34,7 @@ typedef struct alloy_rows_t alloy_rows_t;
 typedef struct alloy_out_t alloy_out_t;
 typedef struct alloy_param_t alloy_param_t;
 typedef struct alloy_shape_t alloy_shape_t;
+typedef struct alloy_statement_t alloy_statement_t;
 typedef struct alloy_resource_t alloy_resource_t;
 typedef struct alloy_operation_t alloy_operation_t;
 
@@ -90,19 +89,16 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_problem(alloy_call_t *call,
  * ALLOWED is a NULL-terminated list of accepted values, or NULL.
  * @return PROBLEM, so that calls nest.
  */
-ALLOY_DECLARE(alloy_problem_t *) alloy_problem_at(alloy_problem_t *problem,
-                                                  const char *where,
-                                                  const char *code,
-                                                  const char *detail,
-                                                  const char *const *allowed);
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem_at(
+    alloy_problem_t *problem, const char *where, const char *code,
+    const char *detail, const char *const *allowed);
 
 /**
  * Add a member of its own to the problem document.  JSON is the complete text
  * of its value.  @return PROBLEM.
  */
-ALLOY_DECLARE(alloy_problem_t *) alloy_problem_member(alloy_problem_t *problem,
-                                                      const char *name,
-                                                      const char *json);
+ALLOY_DECLARE(alloy_problem_t *) alloy_problem_member(
+    alloy_problem_t *problem, const char *name, const char *json);
 
 /** Say when to try again: Retry-After, in seconds.  @return PROBLEM. */
 ALLOY_DECLARE(alloy_problem_t *) alloy_problem_retry(alloy_problem_t *problem,
@@ -133,6 +129,12 @@ typedef enum {
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
 
+/** A page's rows in another order; .word is what `sort` says: "-created_at". */
+typedef struct {
+    const char *word;
+    const alloy_statement_t *statement;
+} alloy_sort_t;
+
 /**
  * A named SQL statement.  Made from sql/queries/<noun>.sql by sql/embed.awk,
  * never by hand.  A parameter `:name` is filled from, in this order:
@@ -153,16 +155,16 @@ typedef enum {
  *  _created  bool: false turns 201 into 200
  *  _at, _id  the sort key of a page's row
  */
-typedef struct alloy_statement_t {
+struct alloy_statement_t {
     const char *name;
     alloy_sql_e mode;
     unsigned flags;
     int nparams;
     const char *const *params;  /* names of $1, $2, ...; NULL-terminated */
     const char *text;
-    const struct alloy_statement_t *count;      /* PAGE: the same rows counted,
-                                 * column total; or NULL */
-} alloy_statement_t;
+    const alloy_statement_t *count;     /* PAGE: its rows' number, as total */
+    const alloy_sort_t *sorts;  /* PAGE: other orders, ended by NULL; or NULL */
+};
 
 #define ALLOY_PARAMS_MAX 48     /* of one statement */
 
@@ -294,10 +296,8 @@ struct alloy_resource_t {
 /** The core's entity types. */
 extern ALLOY_DECLARE_DATA const alloy_resource_t
     alloy_org_resource,         /* an id or a slug, among the caller's own */
-    alloy_user_resource,        /* an id, an e-mail address, a display name,
-                                 * or me */
-    alloy_person_resource,      /* the same where it decides about rights: no
-                                 * display names, anybody can choose one */
+    alloy_user_resource,        /* an id, e-mail address, display name or me */
+    alloy_person_resource,      /* the same for rights: no display names */
     alloy_project_resource,     /* an id, a key or a name */
     alloy_workflow_resource, alloy_ticket_resource, alloy_comment_resource;
 
@@ -384,32 +384,25 @@ ALLOY_DECLARE(apr_int64_t) alloy_refresh_lifetime(const alloy_call_t *call);
 ALLOY_DECLARE(int) alloy_throttled(const alloy_call_t *call);
 
 /** Hash a password (argon2id, encoded form).  429 when too many wait. */
-ALLOY_DECLARE(alloy_problem_t *) alloy_password_hash(alloy_call_t *call,
-                                                     const char *password,
-                                                     const char **encoded);
+ALLOY_DECLARE(alloy_problem_t *) alloy_password_hash(
+    alloy_call_t *call, const char *password, const char **encoded);
 /** *PSAME tells whether PASSWORD is the one of ENCODED; with ENCODED NULL the
  *  same work is done and the answer is 0. */
-ALLOY_DECLARE(alloy_problem_t *) alloy_password_check(alloy_call_t *call,
-                                                      const char *password,
-                                                      const char *encoded,
-                                                      int *psame);
+ALLOY_DECLARE(alloy_problem_t *) alloy_password_check(
+    alloy_call_t *call, const char *password, const char *encoded, int *psame);
 /** Make an opaque token that begins with PREFIX ("alloy_refresh_").  *PHASH
  *  is its hash as a bytea literal, which is all that may be stored. */
-ALLOY_DECLARE(alloy_problem_t *) alloy_token_make(alloy_call_t *call,
-                                                  const char *prefix,
-                                                  const char **ptoken,
-                                                  const char **phash);
+ALLOY_DECLARE(alloy_problem_t *) alloy_token_make(
+    alloy_call_t *call, const char *prefix, const char **ptoken,
+    const char **phash);
 /** The hash of a token that came in, as a bytea literal; NULL when it can't
  *  be one of ours (wrong prefix or checksum). */
-ALLOY_DECLARE(const char *) alloy_token_hash(alloy_call_t *call,
-                                             const char *prefix,
-                                             const char *token);
+ALLOY_DECLARE(const char *) alloy_token_hash(
+    alloy_call_t *call, const char *prefix, const char *token);
 /** A signed access token for USER in SESSION; *PSECONDS is its lifetime. */
-ALLOY_DECLARE(alloy_problem_t *) alloy_access_token(alloy_call_t *call,
-                                                    const char *user,
-                                                    const char *session,
-                                                    const char **ptoken,
-                                                    apr_int64_t *pseconds);
+ALLOY_DECLARE(alloy_problem_t *) alloy_access_token(
+    alloy_call_t *call, const char *user, const char *session,
+    const char **ptoken, apr_int64_t *pseconds);
 /** What the caller's own token is: the session's or key's id, or NULL. */
 ALLOY_DECLARE(const char *) alloy_call_session(const alloy_call_t *call);
 ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call);
@@ -425,7 +418,7 @@ ALLOY_DECLARE(void) alloy_out_key(alloy_out_t *out, const char *key);
 ALLOY_DECLARE(void) alloy_out_text(alloy_out_t *out, const char *value);
 ALLOY_DECLARE(void) alloy_out_int(alloy_out_t *out, apr_int64_t value);
 ALLOY_DECLARE(void) alloy_out_bool(alloy_out_t *out, int value);
-/** A complete JSON text, written as it is. */
+/** A complete JSON text. */
 ALLOY_DECLARE(void) alloy_out_json(alloy_out_t *out, const char *json);
 /** The row as an object in SHAPE. */
 ALLOY_DECLARE(void) alloy_out_row(alloy_out_t *out, const alloy_row_t *row,
@@ -536,6 +529,8 @@ struct alloy_operation_t {
                                          * nothing, and the step is run */
     const char *const *plain_without;   /* names, ended by NULL; or NULL: all
                                          * but those in the path */
+    const char *key;            /* PAGE: when this parameter, "q", is given: */
+    const alloy_statement_t *keyed;     /* this instead; both or neither */
     const alloy_guarded_t *guarded;
     alloy_run_fn *run;
     const char *creates;        /* "org", "project": new_<this> joins the

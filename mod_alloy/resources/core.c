@@ -48,6 +48,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_invite_operations,
     alloy_project_operations,
     alloy_ticket_operations,
+    alloy_search_operations,
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,

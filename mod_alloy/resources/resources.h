@@ -19,6 +19,8 @@ extern const char *const alloy_category_words[];
 extern const char *const alloy_priority_words[];
 /** What becomes of a sprint, in that order. */
 extern const char *const alloy_sprint_words[];
+extern const char *const alloy_type_words[];
+extern const char *const alloy_priority_aliases[];
 
 /** The ticket in the path of an operation. */
 #define ALLOY_TICKET_PARAM \
@@ -36,6 +38,41 @@ extern const char *const alloy_sprint_words[];
       .help = "The project in which a sprint of this name is meant: id, key " \
               "or name.", \
       .resource = &alloy_project_resource }
+
+#define ALLOY_PERSON_FILTER(key, text) \
+    { .name = key, .type = ALLOY_REF, .flags = ALLOY_MANY, \
+      .resource = &alloy_user_resource, .within = "org", .help = text }
+
+#define ALLOY_INSTANT_FILTER(key, text) \
+    { .name = key, .type = ALLOY_INSTANT, .help = text }
+
+/** What every list of tickets can be filtered by, as rows of its table: those
+ *  of the fragment ticket_filters in sql/queries/ticket.sql, and the two about
+ *  statuses, which each list reads in its own way. */
+#define ALLOY_TICKET_FILTERS \
+    { .name = "status", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1, \
+      .most = 100, .help = "Only tickets in this status; any letter case." }, \
+    { .name = "category", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_category_words, \
+      .help = "Only tickets whose status means this." }, \
+    { .name = "priority", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_priority_words, .aliases = alloy_priority_aliases, \
+      .help = "Only tickets of this priority." }, \
+    { .name = "type", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_type_words, .help = "Only this kind of work." }, \
+    ALLOY_PERSON_FILTER("assignee_id", "Only tickets of this person; me, or " \
+                        "none for those of nobody."), \
+    ALLOY_PERSON_FILTER("reporter_id", "Only tickets this person asked for, " \
+                        "or me."), \
+    ALLOY_INSTANT_FILTER("created_after", \
+                         "Only tickets made later than this."), \
+    ALLOY_INSTANT_FILTER("created_before", \
+                         "Only tickets made earlier than this."), \
+    ALLOY_INSTANT_FILTER("updated_after", \
+                         "Only tickets changed later than this."), \
+    ALLOY_INSTANT_FILTER("updated_before", \
+                         "Only tickets last changed earlier than this.")
+
 /** A ticket as every operation that has one to show answers it. */
 extern const alloy_shape_t alloy_ticket_shape;
 /** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
@@ -55,6 +92,7 @@ extern const alloy_operation_t alloy_member_operations[];
 extern const alloy_operation_t alloy_invite_operations[];
 extern const alloy_operation_t alloy_project_operations[];
 extern const alloy_operation_t alloy_ticket_operations[];
+extern const alloy_operation_t alloy_search_operations[];
 extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];

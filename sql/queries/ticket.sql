@@ -12,11 +12,11 @@ t.id, t.project_id, p.key || '-' || t.ticket_number AS key, t.ticket_number,
 -- fragment: ticket_joins
 CROSS JOIN LATERAL (
     SELECT p.key FROM project p
-     WHERE p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
+     WHERE p.org_id = t.org_id AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
  CROSS JOIN LATERAL (
     SELECT s.category FROM workflow_status s
-     WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+     WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
        AND s.name = t.status
      LIMIT 1) s
 
@@ -224,23 +224,35 @@ SELECT @ticket_columns@
                AS category) s
  WHERE t.deleted_at IS NULL
 
--- A bare coalesce counts as leaky, which keeps the whole comparison out of the
--- index condition where a policy stands before it; a sub-select does not.
 -- fragment: ticket_page
-t.deleted_at IS NULL
-       AND (t.created_at, t.id)
-           < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
-              (SELECT coalesce(:after_id::uuid,
-                               'ffffffff-ffff-ffff-ffff-ffffffffffff')))
+t.deleted_at IS NULL AND @sort_after@
 
--- fragment: ticket_newest
-ORDER BY t.created_at DESC, t.id DESC
-     LIMIT :limit
+-- What every list of tickets may be filtered by.
+-- fragment: ticket_filters
+(:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
+       AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
+       AND (:assignee_id::uuid[] IS NULL
+            OR t.assignee_id = ANY (:assignee_id::uuid[])
+            OR (:assignee_id_words::text[] IS NOT NULL
+                AND t.assignee_id IS NULL))
+       AND (:reporter_id::uuid[] IS NULL
+            OR t.reporter_id = ANY (:reporter_id::uuid[]))
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
+       AND (:created_after::timestamptz IS NULL
+            OR t.created_at > :created_after::timestamptz)
+       AND (:created_before::timestamptz IS NULL
+            OR t.created_at < :created_before::timestamptz)
+       AND (:updated_after::timestamptz IS NULL
+            OR t.updated_at > :updated_after::timestamptz)
+       AND (:updated_before::timestamptz IS NULL
+            OR t.updated_at < :updated_before::timestamptz)
 
 -- The project and the statuses of its workflow, which is that of each of its
 -- tickets, are read once; a join would look for them as often as there are
 -- tickets, or lose their order.
 -- name: ticket_list_all :page
+-- sorts: t -created_at created_at -updated_at updated_at
 WITH home AS MATERIALIZED (
     SELECT p.id, p.key, p.workflow_id FROM project p
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -249,7 +261,7 @@ WITH home AS MATERIALIZED (
      WHERE s.org_id = :org
        AND s.workflow_id = (SELECT p.workflow_id FROM home p)
 )
-SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+SELECT @ticket_columns@, @sort_key@ AS _at, t.id AS _id
   FROM ticket t
  CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
  CROSS JOIN LATERAL (
@@ -257,12 +269,14 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
         AS category) s
  WHERE t.org_id = :org AND t.project_id = (SELECT p.id FROM home p)
    AND @ticket_page@
- @ticket_newest@
+ @sort_order@
+ LIMIT :limit
 
 -- Statuses and categories are turned into the names tickets have, in the
 -- project's own spelling.
 -- name: ticket_list :page :custom
-SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
+-- sorts: t -created_at created_at -updated_at updated_at
+SELECT @ticket_columns@, @sort_key@ AS _at, t.id AS _id
   FROM (
     SELECT * FROM ticket t
      WHERE t.org_id = :org
@@ -283,27 +297,121 @@ SELECT @ticket_columns@, t.created_at AS _at, t.id AS _id
                                                    AS named))
                   AND (:category::text[] IS NULL
                        OR s.category = ANY (:category::text[])))))
-       AND (:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
-       AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
-       AND (:assignee_id::uuid[] IS NULL
-            OR t.assignee_id = ANY (:assignee_id::uuid[])
-            OR (:assignee_id_words::text[] IS NOT NULL
-                AND t.assignee_id IS NULL))
-       AND (:reporter_id::uuid[] IS NULL
-            OR t.reporter_id = ANY (:reporter_id::uuid[]))
-       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
-            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
-       AND (:created_after::timestamptz IS NULL
-            OR t.created_at > :created_after::timestamptz)
-       AND (:created_before::timestamptz IS NULL
-            OR t.created_at < :created_before::timestamptz)
-       AND (:updated_after::timestamptz IS NULL
-            OR t.updated_at > :updated_after::timestamptz)
-       AND (:updated_before::timestamptz IS NULL
-            OR t.updated_at < :updated_before::timestamptz)
-     @ticket_newest@) t
+       AND @ticket_filters@
+     @sort_order@
+     LIMIT :limit) t
  @ticket_joins@
- @ticket_newest@
+ @sort_order@
+ LIMIT :limit
+
+-- Searching -------------------------------------------------------------------
+
+-- Here a status is a name in any workflow.
+-- fragment: ticket_searched
+t.deleted_at IS NULL AND @ticket_filters@
+       AND (:parent::uuid[] IS NULL OR t.parent_id = ANY (:parent::uuid[]))
+       AND (:status::text[] IS NULL
+            OR lower(t.status) IN (SELECT lower(named)
+                                     FROM unnest(:status::text[]) AS named))
+       AND (:category::text[] IS NULL
+            OR (SELECT s.category FROM workflow_status s
+                 WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
+                   AND s.name = t.status) = ANY (:category::text[]))
+
+-- Where the caller's tickets are: organizations as a whole where he sees all of
+-- them, else the projects he sees; only the projects he names when he does.
+-- fragment: ticket_places
+SELECT mine.org_id, NULL::uuid AS project_id
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     WHERE :project::uuid[] IS NULL
+       AND mine.org_id = ANY (nullif(current_setting('alloy.all', true),
+                                     '')::uuid[])
+    UNION ALL
+    SELECT mine.org_id, p.id
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     CROSS JOIN LATERAL (
+        SELECT p.id FROM project p
+         WHERE p.org_id = mine.org_id AND p.deleted_at IS NULL
+           AND (:project::uuid[] IS NULL OR p.id = ANY (:project::uuid[]))
+        OFFSET 0) p
+     WHERE :project::uuid[] IS NOT NULL
+        OR mine.org_id <> ALL (coalesce(nullif(current_setting('alloy.all',
+                                                               true), ''),
+                                        '{}')::uuid[])
+
+-- A page of each place, of which the page is made. Projects are asked for row by
+-- row: joined, they would tempt the planner to sort.
+-- name: ticket_search :page :custom
+-- sorts: t -created_at created_at -updated_at updated_at
+SELECT @ticket_columns@, @sort_key@ AS _at, t.id AS _id
+  FROM (
+    SELECT t.*
+      FROM (
+    @ticket_places@) mine
+     CROSS JOIN LATERAL (
+       (SELECT * FROM ticket t
+         WHERE mine.project_id IS NULL AND t.org_id = mine.org_id
+           AND (SELECT p.deleted_at IS NULL FROM project p
+                 WHERE p.org_id = t.org_id AND p.id = t.project_id)
+           AND @ticket_searched@ AND @sort_after@
+         @sort_order@
+         LIMIT :limit)
+        UNION ALL
+       (SELECT * FROM ticket t
+         WHERE t.org_id = mine.org_id AND t.project_id = mine.project_id
+           AND @ticket_searched@ AND @sort_after@
+         @sort_order@
+         LIMIT :limit)) t
+     @sort_order@
+     LIMIT :limit) t
+ @ticket_joins@
+ @sort_order@
+ LIMIT :limit
+
+-- What was typed as a key is found before what mentions it, whatever its age.
+-- Everything that matches is looked at: words are found in no order of time. A
+-- rank becomes an instant, because that is what cursors hold; the best is first.
+-- name: ticket_search_words :page :custom :slow
+-- sorts: t (-found_at) -created_at created_at -updated_at updated_at relevance
+SELECT @ticket_columns@, @sort_key@ AS _at, t.id AS _id
+  FROM (
+    SELECT t.*,
+           CASE WHEN f.exact THEN timestamptz '9999-01-01Z'
+                ELSE t.created_at END AS found_at,
+           CASE WHEN f.exact THEN to_timestamp(0)
+                ELSE to_timestamp(2e6 - round(f.rank * 1e6)) END AS relevance
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     CROSS JOIN LATERAL (
+        SELECT w.id, bool_or(w.exact) AS exact, max(w.rank) AS rank
+          FROM (SELECT d.ticket_id AS id, false AS exact, d.rank
+                  FROM definer.search_tickets(mine.org_id,
+                           alloy.search_query(:q),
+                           coalesce(:sort::text = 'relevance', false)) d
+                UNION ALL
+                SELECT t.id, true, NULL
+                  FROM project p
+                 CROSS JOIN LATERAL (
+                    SELECT t.id FROM ticket t
+                     WHERE t.org_id = mine.org_id AND t.project_id = p.id
+                       AND t.ticket_number = CASE WHEN :q::text
+                           ~ '^\s*[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,17}\s*$'
+                           THEN split_part(:q, '-', 2)::bigint ELSE 0 END
+                     LIMIT 1) t
+                 WHERE p.org_id = mine.org_id
+                   AND p.key = upper(ltrim(split_part(:q, '-', 1)))) w
+         GROUP BY w.id) f
+     CROSS JOIN LATERAL (
+        SELECT * FROM ticket t
+         WHERE t.org_id = mine.org_id AND t.id = f.id
+         LIMIT 1) t
+     WHERE (:project::uuid[] IS NULL OR t.project_id = ANY (:project::uuid[]))
+       AND (SELECT p.deleted_at IS NULL FROM project p
+             WHERE p.org_id = t.org_id AND p.id = t.project_id)
+       AND @ticket_searched@) t
+ @ticket_joins@
+ WHERE @sort_after@
+ @sort_order@
+ LIMIT :limit
 
 -- Changing --------------------------------------------------------------------
 
