@@ -260,6 +260,20 @@ subtest 'labels and If-Match' => sub {
         'labels clash with a label');
 };
 
+subtest 'labels as they were' => sub {
+    my $is = ticket(labels => ['alpha']);
+    my ($then) = $server->rows(q{SELECT alloy.instant_text(
+        clock_timestamp()) AS now})->[0]{now};
+    my $change = attach($is->{id}, 'beta')->header('Alloy-Change-Id');
+    is_deeply(names($server->must(200, $server->get("/tickets/$is->{id}",
+        query => { as_of => $then }, token => $ada))->{labels}), ['alpha'],
+        'as of then');
+    $server->must(200, $server->post("/changes/$change/revert", undef,
+        token => $ada));
+    is_deeply(names(look($is->{id})->{labels}), ['alpha'],
+        'a revert takes it off');
+};
+
 subtest 'fifty and no more' => sub {
     my @labels = map { label("n$_") } 1 .. 51;
     my $is = ticket(labels => [ map { $_->{id} } @labels[ 0 .. 47 ] ]);

@@ -114,6 +114,9 @@ static const alloy_resource_t *const resources[] = {
     &alloy_label_resource,
     &alloy_team_resource,
     &alloy_link_resource,
+    &alloy_log_tag,
+    &alloy_log_team_member,
+    &alloy_log_ticket_watcher,
     NULL
 };
 

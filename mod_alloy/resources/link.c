@@ -21,6 +21,10 @@ const alloy_resource_t alloy_link_resource = {
     .find_id = &sql_link_find_id,
 };
 
+const alloy_resource_t alloy_log_ticket_watcher = {
+    .name = "ticket_watcher", .table = "alloy.ticket_watcher", .read = ALLOY_VIEWER
+};
+
 /* ---- answers --------------------------------------------------------------- */
 
 static const alloy_field_t link_fields[] = {

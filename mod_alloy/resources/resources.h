@@ -74,7 +74,8 @@ extern const alloy_resource_t alloy_change_resource;
 /** Entity types of the change log that nothing refers to. */
 extern const alloy_resource_t alloy_log_organization, alloy_log_membership,
     alloy_log_invite, alloy_log_project_member, alloy_log_workflow_status,
-    alloy_log_workflow_transition;
+    alloy_log_workflow_transition, alloy_log_tag, alloy_log_team_member,
+    alloy_log_ticket_watcher;
 extern const alloy_operation_t alloy_label_operations[];
 extern const alloy_operation_t alloy_ticket_label_operations[];
 extern const alloy_operation_t alloy_tag_operations[];

@@ -18,6 +18,10 @@ static const char *const entity_types[] = {
 
 static const char *const modes[] = { "replace", "add", NULL };
 
+const alloy_resource_t alloy_log_tag = {
+    .name = "tag", .table = "alloy.tag", .read = ALLOY_VIEWER
+};
+
 /* ---- answers --------------------------------------------------------------- */
 
 #define TAG_FIELDS \

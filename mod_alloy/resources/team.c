@@ -21,6 +21,10 @@ const alloy_resource_t alloy_team_resource = {
     .reserved = reserved,
 };
 
+const alloy_resource_t alloy_log_team_member = {
+    .name = "team_member", .table = "alloy.team_member", .read = ALLOY_VIEWER
+};
+
 /* ---- answers --------------------------------------------------------------- */
 
 static const alloy_field_t team_fields[] = {

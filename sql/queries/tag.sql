@@ -72,9 +72,13 @@ CASE g.entity_type
            WHEN 'ticket' THEN (
                SELECT p.key || '-' || t.ticket_number
                  FROM ticket t
-                 JOIN project p ON p.org_id = :org AND p.id = t.project_id
+                CROSS JOIN LATERAL (
+                   SELECT p.key FROM project p
+                    WHERE p.org_id = :org AND p.id = t.project_id
+                      AND p.deleted_at IS NULL
+                    LIMIT 1) p
                 WHERE t.org_id = :org AND t.id = g.entity_id
-                  AND t.deleted_at IS NULL AND p.deleted_at IS NULL)
+                  AND t.deleted_at IS NULL)
            WHEN 'project' THEN (
                SELECT p.key FROM project p
                 WHERE p.org_id = :org AND p.id = g.entity_id
