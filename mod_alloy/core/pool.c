@@ -14,6 +14,9 @@
  * of threads. One who has waited this long is served before newcomers. */
 #define PATIENCE apr_time_from_msec(20)
 
+/* So many reads at once are never too many. */
+#define READS_LEAST 8
+
 typedef struct waiter_t {
     struct waiter_t *next;
     apr_thread_cond_t *cond;
@@ -32,6 +35,8 @@ struct alloy_pool_t {
     int limit, open, nidle, nwaiting;
     int slow, slow_limit; /* taken, and how many may be */
     int long_ones, long_limit; /* writes and slow ones */
+    int read_limit; /* more at once only get in each other's way: they wait
+                     * for processors, writes for the disk */
     int failures; /* in a row */
     unsigned generation;
     int due; /* the connector has been woken */
@@ -55,6 +60,8 @@ apr_status_t alloy_pool_make(alloy_pool_t **ppool, int limit, apr_pool_t *p)
     pool->slow_limit = pool->limit > 1 ? pool->limit / 2 : 1;
     pool->long_limit = pool->limit > 1 ? pool->limit - (pool->limit + 3) / 4
                                        : 1;
+    pool->read_limit = pool->limit / 2 > READS_LEAST ? pool->limit / 2
+                                                     : READS_LEAST;
     rv = apr_thread_mutex_create(&pool->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     if (rv == APR_SUCCESS) {
         rv = apr_thread_cond_create(&pool->work, p);
@@ -76,9 +83,11 @@ static void wake_connector(alloy_pool_t *pool)
 
 static int may_run(const alloy_pool_t *pool, alloy_use_e use)
 {
-    return use == ALLOY_USE_READ
-           || (pool->long_ones < pool->long_limit
-               && (use == ALLOY_USE_WRITE || pool->slow < pool->slow_limit));
+    if (use == ALLOY_USE_READ) {
+        return pool->open - pool->nidle - pool->long_ones < pool->read_limit;
+    }
+    return pool->long_ones < pool->long_limit
+           && (use == ALLOY_USE_WRITE || pool->slow < pool->slow_limit);
 }
 
 static void count_use(alloy_pool_t *pool, alloy_use_e use, int change)
