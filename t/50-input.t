@@ -529,6 +529,7 @@ sub is_taken {
     my ($operation, $name, $as, $value, $what) = @_;
     # There may be somebody of this name by now.
     $value .= ' of nobody' if $as eq 'other';
+    $value .= " by $operation->{id}" if $as eq 'text' && $name eq 'name';
     my $answer = send_value($operation, $name, $value);
     my $title = "$operation->{id}: $what as $name";
     if ($as eq 'other') {
@@ -581,13 +582,20 @@ sub odd_path {
     return;
 }
 
+# Parameters without which there is no list.
+sub needed_by {
+    my ($operation) = @_;
+    return map { $_ => 'nothing' }
+        @{ $operation->{asks} || [] };
+}
+
 sub odd_query {
     my ($operation, $request) = @_;
     my $path = $request->{pattern} =~ s/\{(\w+)\}/$request->{path}{$1}/gr;
     for my $name (sort keys %{ $operation->{query} }) {
         for my $what (sort keys %NOBODY) {
             my $answer = $server->get($path, token => $ada,
-                query => { $name => $NOBODY{$what} });
+                query => { needed_by($operation), $name => $NOBODY{$what} });
             my $title = "$operation->{id}: $what as $name";
             $answer->status == 200
                 ? is_deeply($answer->json->{items}, [], "$title finds nothing")

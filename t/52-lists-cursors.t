@@ -24,6 +24,19 @@ my %ADD = (
     member_list     => sub {
         $server->member(org => $org->{id}, by => $ada)
     },
+    link_list => sub {
+        my $project = AlloyTest::Walk::id($server, $place, 'project');
+        my $other   = $server->ticket($ada, $project)->{id};
+        $server->must(201, $server->post("/tickets/$place->{ticket}/links",
+            { type => 'relates', ticket_id => $other }, token => $ada));
+    },
+    tag_search => sub {
+        my $project = AlloyTest::Walk::id($server, $place, 'project');
+        my $ticket  = $server->ticket($ada, $project)->{id};
+        $server->must(200, $server->put(
+            "/orgs/$org->{id}/ticket/$ticket/tags",
+            { tags => [{ key => 'mark' }] }, token => $ada));
+    },
     activity_list => sub {
         $server->must(200, $server->patch("/tickets/$place->{ticket}",
             { title => 'Title ' . rand }, token => $ada))
@@ -51,6 +64,7 @@ sub path_of {
 
 sub page {
     my ($path, %query) = @_;
+    $query{key} = 'mark' if $path =~ m{/tags/search$};
     return $server->get($path, token => $ada, query => \%query);
 }
 
