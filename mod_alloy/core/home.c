@@ -74,12 +74,7 @@ static alloy_problem_t *which_org(alloy_call_t *call)
 
         if (org->role >= call->op->row->role
             && listed++ < ALLOY_CANDIDATES) {
-            alloy_out_begin(out, '{');
-            alloy_out_key(out, "id");
-            alloy_out_text(out, org->org_text);
-            alloy_out_key(out, "label");
-            alloy_out_text(out, org->slug);
-            alloy_out_end(out);
+            alloy_refer_candidate(out, org->org_text, org->slug);
         }
     }
     alloy_out_end(out);

@@ -130,6 +130,16 @@ static int in_default_org(const alloy_call_t *call, const alloy_row_t *row)
            && !strcmp(org, call->principal->default_org);
 }
 
+void alloy_refer_candidate(alloy_out_t *out, const char *id, const char *label)
+{
+    alloy_out_begin(out, '{');
+    alloy_out_key(out, "id");
+    alloy_out_text(out, id);
+    alloy_out_key(out, "label");
+    alloy_out_text(out, label);
+    alloy_out_end(out);
+}
+
 static alloy_problem_t *ambiguous(alloy_call_t *call, const alloy_pending_t *pending,
                                   const alloy_rows_t *rows)
 {
@@ -141,12 +151,8 @@ static alloy_problem_t *ambiguous(alloy_call_t *call, const alloy_pending_t *pen
 
     alloy_out_begin(out, '[');
     for (i = 0; i < rows->count && i < ALLOY_CANDIDATES; i++) {
-        alloy_out_begin(out, '{');
-        alloy_out_key(out, "id");
-        alloy_out_text(out, alloy_row_text(&rows->rows[i], "id"));
-        alloy_out_key(out, "label");
-        alloy_out_text(out, alloy_row_text(&rows->rows[i], "label"));
-        alloy_out_end(out);
+        alloy_refer_candidate(out, alloy_row_text(&rows->rows[i], "id"),
+                              alloy_row_text(&rows->rows[i], "label"));
     }
     alloy_out_end(out);
     problem = alloy_problem_member(problem, "candidates",

@@ -19,6 +19,9 @@ typedef struct {
 /** The same words whether it is nowhere, in another tenant or out of sight. */
 alloy_problem_t *alloy_refer_lost(alloy_call_t *call,
                                   const alloy_pending_t *pending);
+/** One of the things an ambiguous reference may mean. */
+void alloy_refer_candidate(alloy_out_t *out, const char *id,
+                           const char *label);
 /** Can RESOURCE be found by TEXT at all? */
 int alloy_refer_can_find(const alloy_resource_t *resource, const char *text);
 /** Look COUNT references up in one flush.  ANCHOR: what is found tells the
