@@ -50,9 +50,9 @@ sub must_run {
     return $text;
 }
 
-# What an installation offers to plugins: a header, and the awk script.
+# What an installation offers to plugins: headers, and the awk script.
 make_path("$dir/include", "$dir/source/sql");
-copy("$ROOT/mod_alloy/alloy.h", "$dir/include/alloy.h") or die $!;
+copy($_, "$dir/include") or die $! for glob "$ROOT/mod_alloy/alloy*.h";
 for my $kind (qw(c h)) {
     open my $out, '>', "$dir/source/sql/probe.$kind" or die $!;
     print {$out} must_run('awk', '-v', "output=$kind", '-f',

@@ -6,6 +6,7 @@
 
 #include "sql/link.h"
 #include "sql/member.h"
+#include "sql/ticket.h"
 
 static const char *const link_types[] = {
     "blocks", "relates", "duplicates", NULL
@@ -186,7 +187,7 @@ const alloy_operation_t alloy_watcher_operations[] = {
         .flags = ALLOY_CREATES,
         .params = watch_params,
         .answer = &watcher_shape,
-        .steps = { &sql_watcher_add },
+        .steps = { &sql_ticket_lock, &sql_watcher_add },
         .refusals = watch_refusals,
     },
     {

@@ -152,7 +152,8 @@ SELECT t.project_id, t.id, m.user_id,
         ON caller.org_id = :org AND caller.user_id = :me
        AND caller.removed_at IS NULL
 
--- Who doesn't see the ticket can't watch it.
+-- Who doesn't see the ticket can't watch it.  Run behind ticket_lock: of two who
+-- add the same person, the second sees him.
 -- name: watcher_add :one
 WITH asked AS (
     @watcher_asked@
