@@ -298,9 +298,11 @@ typedef struct {
 #define ALLOY_SPREADS     0x10u /* no organization named: covers all of the
                                  * caller's, by :orgs */
 #define ALLOY_HIDDEN      0x20u /* not in /openapi.json */
-#define ALLOY_TOKEN_READ  0x40u /* public, but a token that is sent is read */
+#define ALLOY_TOKEN_READ  0x40u /* public, but a good token is read */
 #define ALLOY_ANY_SCOPE   0x80u /* for every token, whatever its scopes */
 #define ALLOY_NESTS      0x200u /* runs other operations: fails as any may */
+#define ALLOY_ACCOUNT    0x400u /* about all of the caller's account: not for
+                                 * keys that reach only part of it */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 
 #define ALLOY_STEPS_MAX 4

@@ -292,9 +292,18 @@ subtest 'signing out' => sub {
     status_is($server->post('/auth/logout',
         { refresh_token => $two->{refresh_token} }), 204,
         'what has ended may end again');
+    my $three = login($di->{email})->json;
+    status_is($server->post('/auth/logout',
+        { refresh_token => $three->{refresh_token} },
+        token => $two->{access_token}), 204,
+        'an access token that has ended does not stand in the way');
+    is(works($three->{access_token}), '401', 'of its refresh token');
     status_is($server->post('/auth/logout', { refresh_token => 'x' }), 204);
+    is_problem($server->post('/auth/logout', {},
+        token => $two->{access_token}), 401, 'unauthorized');
     is_problem($server->post('/auth/logout', {}), 401, 'unauthorized');
-    is(events($di->{user_id}), 'register login logout logout', 'events');
+    is(events($di->{user_id}), 'register login logout logout login logout',
+        'events');
 };
 
 # ---- the caller -------------------------------------------------------------

@@ -134,9 +134,65 @@ subtest 'making API keys' => sub {
         is($server->rows('SELECT writes_used FROM identity.api_key
             WHERE id = ?', $narrow->{id})->[0]{writes_used}, 4,
             'the budget is handed on, and making it was a write');
+        is_problem(make_key($narrow->{key}, max_writes => 1,
+            on_behalf_of => 'Somebody else'), 403, 'forbidden',
+            detail => qr/speaks for nobody else/, errors => ['/on_behalf_of']);
         my $reader = make_key($hal->{token}, read_only => json_true)->json;
         is_problem(make_key($reader->{key}), 403, 'scope_missing');
     };
+};
+
+subtest 'a key that reaches a part is not for the whole account' => sub {
+    my $pat = $server->register(name => 'Pat');
+    my $org = $server->must(201, $server->post('/orgs',
+        { name => 'Part', slug => 'part' }, token => $pat))->{id};
+    my $key = make_key($pat->{token}, org_id => $org)->json->{key};
+    my $sessions = $server->rows(q{SELECT count(*) AS n FROM identity.session
+        WHERE user_id = ? AND ended_at IS NULL}, $pat->{user_id})->[0]{n};
+    is_problem($_->(token => $key), 403, 'forbidden') for
+        sub { $server->post('/orgs', { name => 'More' }, @_) },
+        sub { $server->get('/auth/sessions', @_) },
+        sub { $server->delete('/auth/sessions/01890000-0000-7000-8000-000000000000', @_) },
+        sub { $server->get('/auth/events', @_) },
+        sub { $server->patch('/auth/me', { display_name => 'Pit' }, @_) },
+        sub { $server->post('/invites/accept', { code => 'x' }, @_) };
+    is($server->must(200, $server->get('/auth/me', token => $key))
+        ->{display_name}, 'Pat', 'nothing was changed');
+    is($server->rows(q{SELECT count(*) AS n FROM identity.session
+        WHERE user_id = ? AND ended_at IS NULL}, $pat->{user_id})->[0]{n},
+        $sessions, 'no session was ended');
+};
+
+subtest 'an Admin acts as one by the scope admin only' => sub {
+    my $val = $server->register(name => 'Val');
+    my $org = $server->must(201, $server->post('/orgs',
+        { name => 'Scopes', slug => 'scopes' }, token => $val))->{id};
+    my $mia = $server->member(org => $org, by => $val, role => 'Member');
+    $server->must(201, $server->post('/projects',
+        { org_id => $org, name => 'Scopes', key => 'SCO' }, token => $val));
+    $server->must(201, $server->post('/projects/SCO/members',
+        { user_id => $mia->{user_id} }, token => $val));
+    my $ticket = $server->must(201, $server->post('/projects/SCO/tickets',
+        { title => 'T' }, token => $val))->{id};
+    my $comment = $server->must(201, $server->post(
+        "/tickets/$ticket/comments", { body => 'Mine' }, token => $mia))->{id};
+    my $key = make_key($val->{token}, scopes =>
+        [qw(members:write comments:write tickets:write)])->json->{key};
+    my $admin = make_key($val->{token}, scopes =>
+        [qw(members:write comments:write admin)])->json->{key};
+    is_problem($server->delete("/comments/$comment", token => $key), 403,
+        'forbidden');
+    is_problem($server->delete("/orgs/scopes/members/$mia->{user_id}",
+        token => $key), 403, 'forbidden');
+    is_problem($server->post("/tickets/$ticket/comments",
+        { body => 'Hers', author_id => $mia->{user_id} }, token => $key),
+        403, 'scope_missing');
+    is_deeply([ map { $_->{body} } @{ $server->must(200, $server->get(
+        "/tickets/$ticket/comments", token => $val))->{items} } ], ['Mine'],
+        'nothing was changed');
+    status_is($server->delete("/comments/$comment", token => $admin), 204);
+    status_is($server->delete("/orgs/scopes/members/$mia->{user_id}",
+        token => $admin), 204);
 };
 
 subtest 'listing and deleting API keys' => sub {

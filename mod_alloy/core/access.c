@@ -47,22 +47,15 @@ static int scope_allows(const char *scope, const alloy_op_t *op)
            || (!op->writes && scope_is(scope, op->row->noun, "read"));
 }
 
-alloy_problem_t *alloy_access_check_token(alloy_call_t *call)
+static alloy_problem_t *check_scopes(alloy_call_t *call)
 {
-    const alloy_principal_t *principal = call->principal;
     const alloy_op_t *op = call->op;
-    const char *const *scope;
+    const char *const *scope = call->principal->scopes;
 
-    if (principal->read_only && op->writes) {
-        return alloy_problem(call, &alloy_scope_missing,
-                             "This API key may only read; %s changes "
-                             "something. Use a key that may write.",
-                             op->row->id);
-    }
-    if (!principal->scopes || (op->row->flags & ALLOY_ANY_SCOPE)) {
+    if (!scope || (op->row->flags & ALLOY_ANY_SCOPE)) {
         return NULL;
     }
-    for (scope = principal->scopes; *scope; scope++) {
+    for (; *scope; scope++) {
         if (scope_allows(*scope, op)) {
             return NULL;
         }
@@ -73,6 +66,39 @@ alloy_problem_t *alloy_access_check_token(alloy_call_t *call)
                                                       : op->row->noun,
                          op->row->role >= ALLOY_ADMIN ? ""
                          : op->writes ? ":write" : ":read", op->row->id);
+}
+
+alloy_problem_t *alloy_access_check_token(alloy_call_t *call)
+{
+    const alloy_principal_t *principal = call->principal;
+    const alloy_op_t *op = call->op;
+
+    if (principal->read_only && op->writes) {
+        return alloy_problem(call, &alloy_scope_missing,
+                             "This API key may only read; %s changes "
+                             "something. Use a key that may write.",
+                             op->row->id);
+    }
+    ALLOY_TRY(check_scopes(call));
+    if (principal->partial && (op->row->flags & ALLOY_ACCOUNT)) {
+        return alloy_problem(call, &alloy_forbidden,
+                             "This API key reaches one organization or some "
+                             "projects only, and %s concerns all of the "
+                             "account. Use a key without these limits.",
+                             op->row->id);
+    }
+    return NULL;
+}
+
+/* Does the token carry the caller's rights as an Admin, should he be one? */
+static int acts_as_admin(const alloy_call_t *call)
+{
+    const char *const *scope = call->principal->scopes;
+
+    while (scope && *scope && strcmp(*scope, "*") && strcmp(*scope, "admin")) {
+        scope++;
+    }
+    return !scope || *scope;
 }
 
 /* ---- parameters that need more than the operation ------------------------ */
@@ -88,6 +114,22 @@ static alloy_problem_t *refuse_value(alloy_call_t *call,
     return alloy_problem_at(problem, value->where, "forbidden",
                             apr_psprintf(call->pool, "Needs the role %s.",
                                          alloy_role_name(role)), NULL);
+}
+
+static alloy_problem_t *check_role(alloy_call_t *call,
+                                   const alloy_value_t *value,
+                                   alloy_role_e role)
+{
+    if (!alloy_access_suffices(call->org, role)) {
+        return refuse_value(call, value, role);
+    }
+    if (role >= ALLOY_ADMIN && !acts_as_admin(call)) {
+        return alloy_problem(call, &alloy_scope_missing,
+                             "Sending %s takes the rights of an %s, for which "
+                             "this API key has not the scope admin.",
+                             value->where, alloy_role_name(role));
+    }
+    return NULL;
 }
 
 static int names_another(const alloy_call_t *call, const alloy_value_t *value)
@@ -109,12 +151,11 @@ alloy_problem_t *alloy_access_check_values(alloy_call_t *call)
         if (!value->given) {
             continue;
         }
-        if (param->role && !alloy_access_suffices(call->org, param->role)) {
-            return refuse_value(call, value, param->role);
+        if (param->role) {
+            ALLOY_TRY(check_role(call, value, param->role));
         }
-        if ((param->flags & ALLOY_SELF) && names_another(call, value)
-            && !alloy_access_suffices(call->org, ALLOY_ADMIN)) {
-            return refuse_value(call, value, ALLOY_ADMIN);
+        if ((param->flags & ALLOY_SELF) && names_another(call, value)) {
+            ALLOY_TRY(check_role(call, value, ALLOY_ADMIN));
         }
     }
     return NULL;
@@ -248,7 +289,7 @@ const char *alloy_access_orgs(const alloy_call_t *call, alloy_role_e role)
 {
     const char *text;
 
-    if (!call->principal) {
+    if (!call->principal || (role >= ALLOY_ADMIN && !acts_as_admin(call))) {
         return "{}";
     }
     text = list_orgs(call, role, any_org, NULL);

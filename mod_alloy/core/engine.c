@@ -130,7 +130,8 @@ static alloy_problem_t *identify(alloy_call_t *call, int fresh)
                                   &call->cached, call->pool);
     if (problem) {
         call->principal = NULL;
-        return problem;
+        return row->role == ALLOY_PUBLIC && problem->kind->status == 401
+               ? NULL : problem;
     }
     call->answer->user = call->principal->user;
     return NULL;

@@ -33,6 +33,8 @@ typedef struct alloy_principal_t {
     const char *const *scopes;  /* NULL: everything (a session) */
     int read_only;
     int budgeted;               /* the key has max_writes */
+    int partial;                /* the key reaches one organization, or some
+                                 * projects, and not the account */
     apr_time_t expires;         /* of the token; 0: never */
     int norgs;
     const alloy_membership_t *orgs;

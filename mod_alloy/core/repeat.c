@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "json.h"
+#include "log.h"
 #include "sql/repeat.h"
 
 #define HEADER "Idempotency-Key"
@@ -130,8 +131,14 @@ static alloy_problem_t *stored_body(alloy_call_t *call, const char **pbody)
 
     *pbody = answer->body ? apr_pstrmemdup(call->pool, answer->body,
                                            answer->length) : NULL;
-    if (!(call->op->row->flags & ALLOY_REVEALS) || !call->answered) {
+    if (!(call->op->row->flags & ALLOY_REVEALS) || !*pbody) {
         return NULL;
+    }
+    if (!call->answered) {      /* its secret can't be told from the rest */
+        alloy_log(ALLOY_LOG_ERROR, 0, "AL0049: %s reveals a secret and must "
+                  "answer by alloy_answer_row()", call->op->row->id);
+        return alloy_problem(call, &alloy_internal,
+                             "Something went wrong here; nothing was changed.");
     }
     call->out = NULL;
     hide_secrets(call);

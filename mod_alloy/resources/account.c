@@ -272,6 +272,7 @@ const alloy_operation_t alloy_account_operations[] = {
         .summary = "Changes the caller's display name or default "
                    "organization.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = update_params,
         .answer = &me_shape,
         .steps = { &sql_auth_me_update, &sql_auth_me },

@@ -143,6 +143,9 @@ static const alloy_refusal_t create_refusals[] = {
       "these projects." },
     { "wider_read_only", &alloy_forbidden, "/read_only",
       "An API key makes no key wider than itself: it may only read." },
+    { "other_behalf", &alloy_forbidden, "/on_behalf_of",
+      "An API key speaks for nobody else than the key that makes it: leave "
+      "this out." },
     { "wider_expiry", &alloy_forbidden, "/expires_at",
       "An API key makes no key wider than itself: it expires earlier." },
     { "wider_writes", &alloy_forbidden, "/max_writes",

@@ -258,6 +258,7 @@ const alloy_operation_t alloy_invite_operations[] = {
         .summary = "Makes the caller a member of the organization that "
                    "invited him.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = code_params,
         .answer = &joined_shape,
         .run = run_accept,
@@ -271,6 +272,7 @@ const alloy_operation_t alloy_invite_operations[] = {
         .summary = "Accepts an invite by its link: the same as "
                    "invite_accept.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = code_params,
         .answer = &joined_shape,
         .run = run_accept,

@@ -123,7 +123,7 @@ const alloy_operation_t alloy_org_operations[] = {
         .help = "Without a slug one is made from the name. The organization "
                 "starts with a workflow named Default.",
         .role = ALLOY_SIGNED_IN,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_ACCOUNT,
         .params = create_params,
         .answer = &org_shape,
         .steps = { &sql_org_create, &sql_org_created },

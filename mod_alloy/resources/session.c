@@ -469,6 +469,7 @@ const alloy_operation_t alloy_session_operations[] = {
         .noun = "auth",
         .summary = "Lists the caller's sessions, newest first.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = no_params,
         .answer = &session_shape,
         .steps = { &sql_session_list },
@@ -480,6 +481,7 @@ const alloy_operation_t alloy_session_operations[] = {
         .noun = "auth",
         .summary = "Ends one of the caller's sessions at once.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = end_params,
         .steps = { &sql_session_end },
     },
@@ -491,6 +493,7 @@ const alloy_operation_t alloy_session_operations[] = {
         .summary = "Lists what happened to the caller's account, newest "
                    "first.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_ACCOUNT,
         .params = no_params,
         .answer = &event_shape,
         .steps = { &sql_auth_event_list },

@@ -29,6 +29,9 @@ CREATE OR REPLACE FUNCTION definer.key_excess(maker identity.api_key,
              AND NOT coalesce(made.project_ids <@ maker.project_ids, false)
             THEN 'wider_projects'
         WHEN maker.read_only AND NOT made.read_only THEN 'wider_read_only'
+        WHEN maker.on_behalf_of IS NOT NULL
+             AND made.on_behalf_of IS DISTINCT FROM maker.on_behalf_of
+            THEN 'other_behalf'
         WHEN maker.expires_at IS NOT NULL
              AND coalesce(made.expires_at > maker.expires_at, true)
             THEN 'wider_expiry'

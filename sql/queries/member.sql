@@ -112,6 +112,7 @@ SELECT @member_columns@, asked.refusal AS _refusal
   JOIN identity.person u ON u.id = asked.user_id
   LEFT JOIN changed m ON true
 
+-- Somebody else is removed by the rights of an Admin, which a key may lack.
 -- His projects and keys go with him: the table's trigger sees to that.
 -- name: member_remove :one
 WITH facts AS (
@@ -119,7 +120,8 @@ WITH facts AS (
 ), asked AS (
     SELECT f.user_id,
            CASE WHEN f.user_id <> :me
-                     AND f.caller_role NOT IN ('Owner', 'Admin')
+                     AND (f.caller_role NOT IN ('Owner', 'Admin')
+                          OR :org <> ALL (:admin_orgs::uuid[]))
                 THEN 'needs_admin'
                 WHEN f.role = 'Owner' AND f.caller_role <> 'Owner'
                 THEN 'needs_owner'

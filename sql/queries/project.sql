@@ -202,12 +202,14 @@ UPDATE project p SET deleted_at = clock_timestamp()
 -- Members -----------------------------------------------------------------------
 
 -- Run behind project_lock: of two who add the same person, the second sees him.
+-- The membership is held: who is being removed has his projects removed behind it.
 -- name: project_member_add :one
 WITH parent AS (
     SELECT p.org_id, p.id, m.user_id
       FROM project p
       JOIN membership m ON m.org_id = p.org_id AND m.user_id = :user_id
      WHERE @project_target@ AND m.removed_at IS NULL
+       FOR SHARE OF m
 ), added AS (
     INSERT INTO project_member (org_id, project_id, user_id)
     SELECT parent.org_id, parent.id, parent.user_id FROM parent
