@@ -295,6 +295,7 @@ subtest 'malformed requests' => sub {
     my $host = "Host: 127.0.0.1\r\n";
     my %malformed = (
         'an unknown version'      => "GET $ORGS HTTP/9.9x\r\n$host\r\n",
+        'no version'              => "GET $ORGS\r\n\r\n",
         'two spaces'              => "GET  $ORGS HTTP/1.1\r\n$host\r\n",
         'a tab'                   => "GET\t$ORGS\tHTTP/1.1\r\n$host\r\n",
         'a space in the path'     => "GET $ORGS/a b HTTP/1.1\r\n$host\r\n",
