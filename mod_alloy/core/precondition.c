@@ -143,12 +143,14 @@ static alloy_problem_t *outdated(alloy_call_t *call)
 
 /* ---- the write -------------------------------------------------------------------- */
 
+/* What the log does not know of is as it was made. */
 static alloy_problem_t *read_version(alloy_call_t *call, apr_int64_t *version)
 {
     const alloy_row_t *row = NULL;
 
     ALLOY_TRY(alloy_fetch(call, &sql_precondition_version, &row));
-    *version = row ? alloy_row_int(row, "version") : 0;
+    *version = row && !alloy_row_is_null(row, "version")
+               ? alloy_row_int(row, "version") : 1;
     return NULL;
 }
 
@@ -180,9 +182,7 @@ alloy_problem_t *alloy_precondition_run(alloy_call_t *call)
     alloy_bind(call, "entity_type", call->op->params[target]->resource->name);
     alloy_bind(call, "entity", call->values[target].text);
     ALLOY_TRY(read_version(call, &before));
-    if (before) {
-        ALLOY_TRY(check_base(call, version_of(sent, call->pool), before));
-    }
+    ALLOY_TRY(check_base(call, version_of(sent, call->pool), before));
     ALLOY_TRY(alloy_call_run_own(call));
     ALLOY_TRY(read_version(call, &after));
     if (after != before) {
