@@ -305,6 +305,23 @@ typedef struct {
                                  * keys that reach only part of it */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 
+/**
+ * One more tool for an operation, with something settled beforehand; whatever
+ * is not said here is as in the operation's row.
+ */
+typedef struct {
+    const char *name;           /* "assign_ticket"; NULL ends the list */
+    const char *summary;        /* one sentence, for people and models */
+    const char *const *fixed;   /* pairs of a parameter, which it does not take,
+                                 * and the value it sends instead, as written in
+                                 * a query; ended by NULL; or NULL */
+    const char *const *required;    /* parameters it asks for, or NULL */
+    const char *const *only;    /* of the optional parameters the ones it takes;
+                                 * NULL: all */
+} alloy_tool_t;
+
+#define ALLOY_TOOLS_END { .name = NULL }
+
 #define ALLOY_STEPS_MAX 4
 
 /** The code of the operation itself.  NULL: answered. */
@@ -321,6 +338,7 @@ struct alloy_operation_t {
     alloy_method_e method;
     const char *path;           /* "/projects/{project}/tickets" */
     const char *tool;           /* "create_ticket", or NULL: no tool */
+    const alloy_tool_t *tools;  /* more of them, or NULL */
     const char *noun;           /* "tickets": scopes tickets:read, :write; the
                                  * tag in /openapi.json */
     const char *summary;        /* one sentence, for people and models */

@@ -68,6 +68,40 @@ START_TEST(ids_paths_and_tools_are_unique)
 }
 END_TEST
 
+START_TEST(more_tools_settle_parameters)
+{
+    static const char *const none[] = { "stranger", NULL };
+    static const char *const titles[] = { "title", NULL };
+    static const char *const fixed[] = { "title", "Dune", NULL };
+    static const char *const open[] = { "title", NULL, NULL };
+    static const alloy_param_t params[] = { { .name = "title",
+                                              .type = ALLOY_TEXT },
+                                            ALLOY_PARAMS_END };
+    alloy_tool_t tools[] = { { .name = "tell_title", .summary = "Tells it." },
+                             ALLOY_TOOLS_END };
+    alloy_operation_t row = toy_sound_row(NULL);
+
+    row.params = params;
+    row.tools = tools;
+    tools[0].required = titles;
+    ck_assert_ptr_null(toy_row_refusal(&row, pool));
+    tools[0].fixed = fixed;
+    expect_row(&row, "the tool tell_title fixes title and takes it as well");
+    tools[0].fixed = open;
+    expect_row(&row, "the tool tell_title must fix parameters of the "
+                     "operation, each with a value; title is none");
+    tools[0].fixed = NULL;
+    tools[0].only = none;
+    expect_row(&row, "the tool tell_title speaks of stranger, which is no "
+                     "parameter of the operation");
+    tools[0].summary = NULL;
+    expect_row(&row, "the tool tell_title needs a .summary");
+    tools[0].name = "get_book";
+    expect_row(&row, "the tool get_book is there already, by book_get of "
+                     "plugin toy");
+}
+END_TEST
+
 START_TEST(rows_are_complete)
 {
     alloy_operation_t row = toy_sound_row(NULL);
@@ -509,6 +543,7 @@ static Suite *operation_suite(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_sound_row_is_not_refused);
     tcase_add_test(tests, ids_paths_and_tools_are_unique);
+    tcase_add_test(tests, more_tools_settle_parameters);
     tcase_add_test(tests, rows_are_complete);
     tcase_add_test(tests, one_way_to_run);
     tcase_add_test(tests, steps_are_in_order);

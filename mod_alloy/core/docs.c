@@ -119,8 +119,11 @@ static void put_fields(alloy_out_t *out, const alloy_op_t *op)
 
 /* ---- operations ------------------------------------------------------------ */
 
-static void put_facts(alloy_out_t *out, const alloy_operation_t *row)
+static void put_facts(alloy_out_t *out, const alloy_op_t *op)
 {
+    const alloy_operation_t *row = op->row;
+    const char *tools = alloy_op_tools(op, out->pool);
+
     put(out, "<p><small>");
     if (row->role >= ALLOY_VIEWER) {
         put_text(out, apr_pstrcat(out->pool, "Least role: ",
@@ -130,9 +133,8 @@ static void put_facts(alloy_out_t *out, const alloy_operation_t *row)
         put_text(out, row->role == ALLOY_PUBLIC ? "Needs no token. "
                                                 : "Needs a token. ");
     }
-    if (row->tool) {
-        put_text(out, apr_pstrcat(out->pool, "As a tool: ", row->tool, ".",
-                                  NULL));
+    if (tools) {
+        put_text(out, apr_pstrcat(out->pool, "As a tool: ", tools, ".", NULL));
     }
     put(out, "</small></p>\n");
 }
@@ -151,7 +153,7 @@ static void put_operation(alloy_out_t *out, const alloy_op_t *op)
     if (row->help) {
         put_element(out, "p", row->help);
     }
-    put_facts(out, row);
+    put_facts(out, op);
     if (op->nparams) {
         put_params(out, op);
     }

@@ -436,6 +436,20 @@ static const char *method_key(const alloy_op_t *op, apr_pool_t *pool)
     return key;
 }
 
+/* Tools that are this operation with something settled beforehand. */
+static void more_tools_write(alloy_out_t *out, const alloy_tool_t *tool)
+{
+    if (!tool) {
+        return;
+    }
+    alloy_out_key(out, "x-more-tools");
+    alloy_out_begin(out, '{');
+    for (; tool->name; tool++) {
+        alloy_schema_pair(out, tool->name, tool->summary);
+    }
+    alloy_out_end(out);
+}
+
 void alloy_openapi_op(alloy_out_t *out, const alloy_op_t *op)
 {
     alloy_out_key(out, method_key(op, out->pool));
@@ -458,5 +472,6 @@ void alloy_openapi_op(alloy_out_t *out, const alloy_op_t *op)
     if (op->row->tool) {
         alloy_schema_pair(out, "x-tool", op->row->tool);
     }
+    more_tools_write(out, op->row->tools);
     alloy_out_end(out);
 }

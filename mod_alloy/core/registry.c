@@ -95,8 +95,6 @@ static const char *path_add(const alloy_check_t *check,
 static const char *op_index(const alloy_check_t *check,
                             alloy_registry_t *registry, const alloy_op_t *op)
 {
-    const char *tool = op->row->tool;
-
     if (!alloy_index_add(registry->by_id, op->row->id, op)) {
         const alloy_op_t *there = alloy_registry_find(registry, op->row->id);
 
@@ -104,17 +102,7 @@ static const char *op_index(const alloy_check_t *check,
                                   there->plugin->name);
     }
     ALLOY_CHECK(path_add(check, registry, op));
-    if (!tool) {
-        return NULL;
-    }
-    ALLOY_CHECK(alloy_check_name(check, "tool", tool));
-    if (!alloy_index_add(registry->by_tool, tool, op)) {
-        return alloy_check_refuse(check, "the tool %s is there already, by %s",
-                                  tool,
-                                  owner_of(alloy_registry_tool(registry, tool),
-                                           check->pool));
-    }
-    return NULL;
+    return alloy_tools_add(check, registry, op);
 }
 
 /* "operation ticket_get: ..." */

@@ -61,6 +61,10 @@ const char *alloy_registry_make(alloy_registry_t **pregistry,
 alloy_place_e alloy_op_place(const alloy_op_t *op, int index);
 /** The index of the parameter NAME, or -1. */
 int alloy_op_param(const alloy_op_t *op, const char *name);
+/** What TOOL settles beforehand; NULL: nothing, it is the operation's own. */
+const alloy_tool_t *alloy_op_tool(const alloy_op_t *op, const char *tool);
+/** The names of all its tools, for people; NULL: none. */
+const char *alloy_op_tools(const alloy_op_t *op, apr_pool_t *pool);
 
 int alloy_registry_count(const alloy_registry_t *registry);
 const alloy_op_t *alloy_registry_op(const alloy_registry_t *registry,

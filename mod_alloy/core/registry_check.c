@@ -511,5 +511,6 @@ const char *alloy_check_op(const alloy_check_t *check, const alloy_op_t *op)
     ALLOY_CHECK(params_check(check, op));
     ALLOY_CHECK(statements_check(check, op));
     ALLOY_CHECK(answer_check(check, op));
+    ALLOY_CHECK(alloy_check_tools(check, op));
     return alloy_check_refusals(check, op, op->row->refusals);
 }

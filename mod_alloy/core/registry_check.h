@@ -73,6 +73,11 @@ const char *alloy_shapes_add(const alloy_check_t *check,
                              alloy_registry_t *registry,
                              const alloy_shape_t *shape);
 
+/* registry_tools.c */
+const char *alloy_tools_add(const alloy_check_t *check,
+                            alloy_registry_t *registry, const alloy_op_t *op);
+const char *alloy_check_tools(const alloy_check_t *check, const alloy_op_t *op);
+
 /* registry_merge.c */
 /** Work out OP from its row and its extensions; checks nothing. */
 void alloy_op_resolve(alloy_op_t *op, apr_pool_t *pool);

@@ -189,6 +189,15 @@ static const alloy_param_t update_params[] = {
     ALLOY_PARAMS_END
 };
 
+static const char *const assign_asks[] = { "assignee_id", NULL };
+static const char *const assign_takes[] = { NULL };
+
+static const alloy_tool_t update_tools[] = {
+    { .name = "assign_ticket", .required = assign_asks, .only = assign_takes,
+      .summary = "Gives a ticket to a person, or to none." },
+    ALLOY_TOOLS_END
+};
+
 static const alloy_param_t ticket_params[] = {
     ALLOY_TICKET_PARAM,
     ALLOY_PARAMS_END
@@ -384,6 +393,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .method = ALLOY_PATCH,
         .path = "/tickets/{ticket}",
         .tool = "update_ticket",
+        .tools = update_tools,
         .noun = "tickets",
         .summary = "Changes the fields that are sent and no others.",
         .help = "null clears what can be empty. A status obeys the workflow, "
