@@ -64,6 +64,12 @@ typedef enum {
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
 
+/** A page's rows in another order; .word is what `sort` says: "-created_at". */
+typedef struct {
+    const char *word;
+    const alloy_statement_t *statement;
+} alloy_sort_t;
+
 /**
  * A named SQL statement.  Made from sql/queries/<noun>.sql by sql/embed.awk,
  * never by hand.  A parameter `:name` is filled from, in this order:
@@ -84,16 +90,18 @@ typedef enum {
  *  _created  bool: false turns 201 into 200
  *  _at, _id  the sort key of a page's row
  */
-typedef struct alloy_statement_t {
+struct alloy_statement_t {
     const char *name;
     alloy_sql_e mode;
     unsigned flags;
     int nparams;
     const char *const *params;  /* names of $1, $2, ...; NULL-terminated */
     const char *text;
-    const struct alloy_statement_t *count;      /* PAGE: the same rows counted,
-                                 * column total; or NULL */
-} alloy_statement_t;
+    const alloy_statement_t *count;     /* PAGE: the same rows counted, column
+                                 * total; or NULL */
+    const alloy_sort_t *sorts;  /* PAGE: its orders, ended by a NULL word, what
+                                 * `sort` may be; or NULL: only its own */
+};
 
 #define ALLOY_PARAMS_MAX 48     /* of one statement */
 
@@ -158,7 +166,8 @@ struct alloy_param_t {
     const char *help;           /* one sentence */
     apr_int64_t least, most;    /* INT: value; TEXT: characters; LIST: items;
                                  * both 0: the engine's own limits */
-    const char *const *words;   /* WORD: NULL-terminated, as answered */
+    const char *const *words;   /* WORD: NULL-terminated, as answered; REF:
+                                 * reserved here, beside the resource's own */
     const char *const *aliases; /* WORD: pairs "Urgent", "Critical", NULL */
     const char *fallback;       /* value when absent, as text, or NULL */
     const alloy_format_t *format;       /* or NULL */
@@ -354,6 +363,8 @@ struct alloy_operation_t {
                                          * nothing, and the step is run */
     const char *const *plain_without;   /* names, ended by NULL; or NULL: all
                                          * but those in the path */
+    const char *key;            /* PAGE: when this parameter, "q", is given: */
+    const alloy_statement_t *keyed;     /* this instead; both or neither */
     const alloy_guarded_t *guarded;
     alloy_run_fn *run;
     const char *creates;        /* "org", "project": new_<this> joins the

@@ -23,6 +23,7 @@ typedef struct alloy_rows_t alloy_rows_t;
 typedef struct alloy_out_t alloy_out_t;
 typedef struct alloy_param_t alloy_param_t;
 typedef struct alloy_shape_t alloy_shape_t;
+typedef struct alloy_statement_t alloy_statement_t;
 typedef struct alloy_resource_t alloy_resource_t;
 typedef struct alloy_operation_t alloy_operation_t;
 

@@ -122,6 +122,11 @@ CREATE SCHEMA IF NOT EXISTS alloy AUTHORIZATION alloy_owner;
 CREATE SCHEMA IF NOT EXISTS identity AUTHORIZATION alloy_owner;
 CREATE SCHEMA IF NOT EXISTS definer AUTHORIZATION alloy_owner;
 
+-- Lets one index hold an organization and words. Anybody who may create in the
+-- database may install it; a schema of its own keeps its functions apart.
+CREATE SCHEMA IF NOT EXISTS btree_gin;
+CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA btree_gin;
+
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());

@@ -7,11 +7,18 @@
 #
 #   -- fragment: ticket_columns        names a text that @ticket_columns@ puts in
 #   -- name: ticket_get :one :custom   begins a statement
+#   -- sorts: t -created_at updated_at  the orders of the :page begun just above
 #
 # The first word after a statement's name says what it answers (:one :many
 # :page :exec); :custom, :write and :slow may follow. A statement that says
 # INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one that
 # writes through a function must say so.
+#
+# The first word after "sorts:" is the alias whose columns the rest names, "-"
+# before the largest first. A statement is made for each, the first under the
+# name itself; @sort_key@, @sort_after@ and @sort_order@ stand for the column,
+# for "behind the cursor" and for ORDER BY. A caller names an order by its word,
+# except one in parentheses, which is what he gets without.
 #
 # :word is a parameter and becomes $1, $2, ... in the order of first use;
 # :word? is a boolean parameter of its own, named "word?". Quoted texts, casts
@@ -41,6 +48,11 @@ BEGIN {
 /^--[ \t]*(name|fragment):/ {
     finish()
     begin()
+    next
+}
+
+/^--[ \t]*sorts:/ {
+    begin_sorts()
     next
 }
 
@@ -79,6 +91,7 @@ function fail(line, message) {
 function begin(    words, n, i) {
     first = FNR
     text = ""
+    nsorts = 0
     sub(/\r$/, "")
     kind = ($0 ~ /^--[ \t]*name:/) ? "name" : "fragment"
     sub(/^--[ \t]*(name|fragment):[ \t]*/, "")
@@ -123,6 +136,29 @@ function begin_statement(words, n,    i, word) {
     }
 }
 
+# Reads a "-- sorts:" line.
+function begin_sorts(    words, n, i) {
+    sub(/\r$/, "")
+    sub(/^--[ \t]*sorts:[ \t]*/, "")
+    n = split($0, words, /[ \t]+/)
+    if (kind != "name" || mode[count] != "ALLOY_SQL_PAGE" || nsorts \
+        || text != "") {
+        fail(FNR, "a \"-- sorts:\" line belongs below the \"-- name:\" line " \
+                  "of a :page")
+    }
+    if (n < 2 || words[1] !~ NAME) {
+        fail(FNR, "after \"-- sorts:\" come an alias and at least one column")
+    }
+    first = FNR
+    alias = words[1]
+    for (i = 2; i <= n; i++) {
+        if (words[i] !~ /^(-?[a-z][a-z0-9_]*|\(-?[a-z][a-z0-9_]*\))$/) {
+            fail(FNR, "\"" words[i] "\" is no column to sort by")
+        }
+        sorts[++nsorts] = words[i]
+    }
+}
+
 function finish() {
     if (kind == "") {
         return
@@ -133,10 +169,56 @@ function finish() {
     }
     if (kind == "fragment") {
         fragments[name] = text
+    } else if (nsorts) {
+        sort_all(text)
+    } else if (text ~ /@sort_(key|after|order)@/) {
+        fail(first, "\"" name "\" is to be sorted, but no \"-- sorts:\" " \
+                    "line says how")
     } else {
         number_parameters(text)
     }
     kind = ""
+}
+
+# ---- orders -----------------------------------------------------------------
+
+# A statement for each order, copies of the one just begun.
+function sort_all(s,    base, i, column) {
+    base = count
+    sorted[base] = nsorts
+    for (i = 1; i <= nsorts; i++) {
+        column = sorts[i]
+        gsub(/[()]/, "", column)
+        if (i > 1) {
+            count++
+            names[count] = names[base] "__" \
+                (column ~ /^-/ ? substr(column, 2) "_desc" : column)
+            mode[count] = mode[base]
+            flag[count, "custom"] = flag[base, "custom"]
+            flag[count, "slow"] = flag[base, "slow"]
+            copy_of[count] = base
+        }
+        word_of[base, i] = sorts[i] ~ /^\(/ ? "" : column
+        index_of[base, i] = count
+        number_parameters(sort_text(s, column))
+    }
+}
+
+# A bare coalesce counts as leaky, which keeps a comparison out of the index
+# condition where a policy stands before it; a sub-select does not.
+function sort_text(s, column,    down, key, end, id) {
+    down = sub(/^-/, "", column)
+    key = alias "." column
+    end = down ? "infinity" : "-infinity"
+    id = down ? "ffffffff-ffff-ffff-ffff-ffffffffffff" \
+              : "00000000-0000-0000-0000-000000000000"
+    gsub(/@sort_key@/, key, s)
+    gsub(/@sort_order@/, "ORDER BY " key (down ? " DESC" : "") ", " alias \
+         ".id" (down ? " DESC" : ""), s)
+    gsub(/@sort_after@/, "(" key ", " alias ".id) " (down ? "<" : ">") \
+         " ((SELECT coalesce(:after_at::timestamptz, '" end "')), " \
+         "(SELECT coalesce(:after_id::uuid, '" id "')))", s)
+    return s
 }
 
 # ---- scanning ---------------------------------------------------------------
@@ -256,6 +338,9 @@ function clean(s,    out, n, part, line, ended) {
 
 function fragment(part, line,    word) {
     word = substr(part, 2, length(part) - 2)
+    if (word ~ /^sort_(key|after|order)$/) {
+        return part
+    }
     if (!(word in fragments)) {
         fail(line, "there is no fragment \"" word "\" before \"" name "\"")
     }
@@ -327,7 +412,10 @@ function print_source(    i) {
 # A page brings a second statement that counts the rows of its first :limit.
 function print_statement(i) {
     print ""
-    if (mode[i] == "ALLOY_SQL_PAGE") {
+    if (sorted[i]) {
+        print_sorts(i)
+    }
+    if (mode[i] == "ALLOY_SQL_PAGE" && !copy_of[i]) {
         print "static const alloy_statement_t count_" names[i] " = {"
         print_members(i, names[i] "_count", "ALLOY_SQL_ONE",
                       "SELECT count(*) AS total FROM (\n" texts[i] ") AS page")
@@ -337,9 +425,25 @@ function print_statement(i) {
     print "const alloy_statement_t sql_" names[i] " = {"
     print_members(i, names[i], mode[i], texts[i])
     if (mode[i] == "ALLOY_SQL_PAGE") {
-        print "    .count = &count_" names[i] ","
+        print "    .count = &count_" names[copy_of[i] ? copy_of[i] : i] ","
+    }
+    if (sorted[i]) {
+        print "    .sorts = sorts_" names[i] ","
     }
     print "};"
+}
+
+function print_sorts(i,    j) {
+    print "static const alloy_sort_t sorts_" names[i] "[] = {"
+    for (j = 1; j <= sorted[i]; j++) {
+        if (word_of[i, j] != "") {
+            print "    { " c_string(word_of[i, j]) ", &sql_" \
+                  names[index_of[i, j]] " },"
+        }
+    }
+    print "    { NULL, NULL }"
+    print "};"
+    print ""
 }
 
 function print_members(i, name, how, text,    j, n, parts) {
@@ -361,13 +465,13 @@ function print_members(i, name, how, text,    j, n, parts) {
 }
 
 function flag_words(i,    words) {
-    if ((i, "custom") in flag) {
+    if (flag[i, "custom"]) {
         words = words " | ALLOY_SQL_CUSTOM"
     }
-    if ((i, "write") in flag) {
+    if (flag[i, "write"]) {
         words = words " | ALLOY_SQL_WRITE"
     }
-    if ((i, "slow") in flag) {
+    if (flag[i, "slow"]) {
         words = words " | ALLOY_SQL_SLOW"
     }
     return words == "" ? "0" : substr(words, 4)

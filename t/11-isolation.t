@@ -124,7 +124,8 @@ my $TABLES = $admin->selectall_arrayref(q{
        AND a.attname = 'org_id'
      ORDER BY 1}, { Slice => {} });
 my %scope = ((map { $_->[0] => $_->[2] } @FIXTURE), change => 'both',
-    sprint_scope => 'project');
+    sprint_scope => 'project',
+    ticket_text => 'project');       # made from tickets
 
 sub rows_of {
     my ($table) = @_;

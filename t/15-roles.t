@@ -36,7 +36,7 @@ signed_in auth_me auth_me_update auth_password auth_event_list session_list
     invite_accept invite_accept_link batch
 
 Viewer org_get member_list member_remove project_get project_list
-    project_member_list project_summary ticket_get ticket_list
+    project_member_list project_summary ticket_get ticket_list ticket_search
     ticket_transitions comment_list activity_list change_list
     project_change_list sprint_get sprint_list
     sprint_board project_board sprint_burndown sprint_burndown_chart

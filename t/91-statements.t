@@ -116,13 +116,15 @@ SELECT m.org_id, p.id, m.user_id
  WHERE right(p.id::text, 4) = '0001' OR right(m.user_id::text, 4) = '0001';
 INSERT INTO alloy.ticket (org_id, id, project_id, ticket_number, workflow_id,
                           title, status, priority, type, reporter_id,
-                          assignee_id, created_at, due_date, labels)
+                          assignee_id, created_at, updated_at, due_date,
+                          labels)
 SELECT {id o 0 0}, {id o 4 (p*65536+n)}, {id o 3 p}, n, {id o 2 1},
        'Ticket ' || n,
        (ARRAY['Backlog', 'In Progress', 'Review', 'Done'])[1 + n % 4],
        (ARRAY['Critical', 'High', 'Medium', 'Low'])[1 + n % 4],
        (ARRAY['Task', 'Bug', 'Story'])[1 + n % 3], {id 0 1 1},
        CASE WHEN n % 3 = 0 THEN {id 0 1 (1+n%50)} END, {at n 6000},
+       {at n 6000},
        CASE WHEN n % 5 = 0 THEN date '2025-06-01' END,
        CASE WHEN n % 3 = 0 THEN ARRAY[{id o 7 (1+n%20)}, {id o 7 (2+n%20)}]
             ELSE '{}' END
@@ -241,7 +243,8 @@ my %CURSOR = (after_at => '2025-07-02 12:00:00Z', after_id => $middle);
 # Plausible values for the rest: what is optional in one call is given in
 # another.
 my %FILTER = (
-    ref => id(1, 4, 65536 + 1), within => $ORG{1}, status => 'Backlog',
+    ref => id(1, 4, 65536 + 1), q => 'ticket 5999', within => $ORG{1},
+    status => 'Backlog',
     category => 'todo', priority => 'High', type => 'Bug',
     created_after => '2025-02-01Z', created_before => '2025-11-01Z',
     updated_after => '2020-01-01Z', updated_before => '2030-01-01Z',
@@ -445,7 +448,7 @@ sub sort_fault {
     my ($node) = @_;
     return unless $node->{'Node Type'} =~ /Sort$/;
     my $rows = 0;
-    $rows += rows_seen($_) for @{ $node->{Plans} };
+    $rows += $_->{'Actual Rows'} * $_->{'Actual Loops'} for @{ $node->{Plans} };
     return $rows > $LIMIT * $ORGS ? "sorts $rows rows" : ();
 }
 

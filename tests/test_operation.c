@@ -161,6 +161,15 @@ START_TEST(steps_are_in_order)
                                             .mode = ALLOY_SQL_PAGE,
                                             .text = "SELECT 2" };
     static const char *const strangers[] = { "stranger", NULL };
+    static const alloy_sort_t sorts[] = { { "-title", &page },
+                                          { NULL, NULL } };
+    static const alloy_statement_t sortable = { .name = "s",
+                                                .mode = ALLOY_SQL_PAGE,
+                                                .text = "SELECT 2",
+                                                .sorts = sorts };
+    static const alloy_param_t words[] = { { .name = "q",
+                                             .type = ALLOY_TEXT },
+                                           ALLOY_PARAMS_END };
     alloy_operation_t row = toy_sound_row(NULL);
 
     row.run = NULL;
@@ -182,6 +191,19 @@ START_TEST(steps_are_in_order)
     row.plain_without = strangers;
     expect_row(&row, "no parameter is called stranger, as .plain_without says");
     row.plain_without = NULL;
+    row.keyed = &page;
+    row.key = "q";
+    expect_row(&row, ".keyed needs a parameter of the operation in .key, and "
+                     "the other way round");
+    row.params = words;
+    ck_assert_ptr_null(toy_row_refusal(&row, pool));
+    row.plain = &sortable;
+    expect_row(&row, "the statement s in .plain and the last step it stands "
+                     "for must be sortable alike");
+    row.plain = NULL;
+    row.keyed = NULL;
+    row.key = NULL;
+    row.params = NULL;
     row.answer = NULL;
     expect_row(&row, "the statement p answers rows, but .answer is not set");
     row.steps[1] = &exec;

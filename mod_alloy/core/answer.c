@@ -401,7 +401,7 @@ static alloy_problem_t *write_total(alloy_call_t *call, alloy_out_t *out)
     alloy_bind(call, "after_at", NULL);
     alloy_bind(call, "after_id", NULL);
     alloy_bind(call, "limit", apr_itoa(call->pool, ALLOY_TOTAL_LIMIT + 1));
-    ALLOY_TRY(alloy_fetch(call, call->op->last->count, &row));
+    ALLOY_TRY(alloy_fetch(call, call->chosen->count, &row));
     total = row ? alloy_row_int(row, "total") : 0;
     alloy_out_key(out, "total");
     alloy_out_int(out, total > ALLOY_TOTAL_LIMIT ? ALLOY_TOTAL_LIMIT : total);

@@ -180,8 +180,10 @@ static alloy_problem_t *read_input(alloy_call_t *call)
 
 static int is_given(const alloy_call_t *call, int index)
 {
+    const alloy_param_t *param = call->op->params[index];
+
     return call->op->segment[index] < 0 && call->values[index].given
-           && !alloy_convention_is(call->op->params[index]);
+           && !alloy_convention_is(param) && !alloy_convention_sorts(param);
 }
 
 static int is_any(const char *name, const char *const *names)
@@ -207,19 +209,25 @@ static int plain_will_do(const alloy_call_t *call)
     return row->plain != NULL;
 }
 
-static const alloy_statement_t *variant(const alloy_call_t *call, int plain)
+/* The last step, or what the operation has in its place. */
+static const alloy_statement_t *choose(const alloy_call_t *call)
 {
     const alloy_operation_t *row = call->op->row;
 
     if (row->past && alloy_text(call, "as_of")) {
         return row->past;
     }
-    return plain ? row->plain : call->op->last;
+    if (row->key && alloy_given(call, row->key)) {
+        return row->keyed;
+    }
+    return plain_will_do(call) ? row->plain : call->op->last;
 }
 
-/* All in one flush, or one by one in the transaction that is open. */
+/* All in one flush, or one by one in the transaction that is open; LAST stands
+ * for the step that answers. */
 static alloy_problem_t *send_steps(const alloy_result_t **panswer,
-                                   alloy_call_t *call, int plain)
+                                   alloy_call_t *call,
+                                   const alloy_statement_t *last)
 {
     const alloy_operation_t *row = call->op->row;
     const alloy_result_t *results[ALLOY_STEPS_MAX] = { NULL };
@@ -231,7 +239,7 @@ static alloy_problem_t *send_steps(const alloy_result_t **panswer,
 
         if (statement == call->op->last) {
             answers = count;
-            statement = variant(call, plain);
+            statement = last;
         }
         ALLOY_TRY(call->session
                   ? alloy_call_step(call, statement, &results[count])
@@ -247,18 +255,20 @@ static alloy_problem_t *send_steps(const alloy_result_t **panswer,
 /* A plain statement does the work; why there was none to do, the other says. */
 static alloy_problem_t *run_steps(alloy_call_t *call)
 {
+    const alloy_statement_t *last = call->op->last, *statement;
     const alloy_result_t *answer = NULL;
-    int plain = plain_will_do(call);
 
-    if (call->op->last->mode == ALLOY_SQL_PAGE) {
+    call->chosen = statement = choose(call);
+    if (last->mode == ALLOY_SQL_PAGE) {
+        ALLOY_TRY(alloy_convention_sort(call, call->chosen, &statement));
         ALLOY_TRY(alloy_page_begin(call));
     }
-    ALLOY_TRY(send_steps(&answer, call, plain));
-    if (plain && call->op->last->mode == ALLOY_SQL_ONE
+    ALLOY_TRY(send_steps(&answer, call, statement));
+    if (statement == call->op->row->plain && last->mode == ALLOY_SQL_ONE
         && !alloy_result_rows(answer)) {
-        ALLOY_TRY(send_steps(&answer, call, 0));
+        ALLOY_TRY(send_steps(&answer, call, last));
     }
-    return alloy_answer_result(call, call->op->last, answer);
+    return alloy_answer_result(call, last, answer);
 }
 
 static void forget_try(alloy_call_t *call)

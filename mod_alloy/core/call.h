@@ -55,6 +55,7 @@ struct alloy_call_t {
     apr_size_t body_length;
     alloy_value_t *values;      /* parallel to op->params */
     alloy_paging_t paging;
+    const alloy_statement_t *chosen;    /* whose rows the page is, see .plain */
 
     const alloy_membership_t *org;      /* the call's organization, or NULL */
     const char *org_id;         /* its id, also of one that is being made */

@@ -1,6 +1,7 @@
 /*
  * Parameters that every operation of a kind has: which fields an answer is to
- * show, whether a write is only tried, whether a list is counted.
+ * show, whether a write is only tried, how a list is sorted and whether it is
+ * counted.
  */
 #include "convention.h"
 
@@ -12,6 +13,7 @@
 
 #define FIELDS "fields"
 #define DRY_RUN "dry_run"
+#define SORT "sort"
 #define NAMES_MAX 64
 
 static const alloy_param_t fields_param = {
@@ -31,6 +33,9 @@ static const alloy_param_t total_param = {
     .help = "Count the whole list, up to 10,000."
 };
 
+static const char sort_help[] =
+    "The order of the list; - before a name is the largest or latest first.";
+
 static const alloy_statement_t *last_of(const alloy_operation_t *row)
 {
     const alloy_statement_t *last = NULL;
@@ -43,10 +48,43 @@ static const alloy_statement_t *last_of(const alloy_operation_t *row)
     return last;
 }
 
+static const char *const *sort_words(const alloy_sort_t *sorts,
+                                     apr_pool_t *pool)
+{
+    const char **words;
+    int count = 0;
+
+    while (sorts[count].word) {
+        count++;
+    }
+    words = apr_pcalloc(pool, sizeof(*words) * (count + 1));
+    while (count--) {
+        words[count] = sorts[count].word;
+    }
+    return words;
+}
+
+/* With all the orders the operation knows, be it only for .keyed. */
+static const alloy_param_t *sort_param(const alloy_operation_t *row,
+                                       const alloy_statement_t *last,
+                                       apr_pool_t *pool)
+{
+    alloy_param_t *param = apr_pcalloc(pool, sizeof(*param));
+
+    param->name = SORT;
+    param->type = ALLOY_WORD;
+    param->flags = ALLOY_IN_QUERY;
+    param->help = sort_help;
+    param->words = sort_words(row->keyed && row->keyed->sorts
+                              ? row->keyed->sorts : last->sorts, pool);
+    return param;
+}
+
 const alloy_param_t *const *alloy_convention_params(
     const alloy_operation_t *row, apr_pool_t *pool)
 {
-    const alloy_param_t **list = apr_pcalloc(pool, sizeof(*list) * 4);
+    const alloy_param_t **list = apr_pcalloc(pool, sizeof(*list)
+                                             * (ALLOY_CONVENTIONS_MAX + 1));
     const alloy_statement_t *last = last_of(row);
     int count = 0;
 
@@ -60,6 +98,9 @@ const alloy_param_t *const *alloy_convention_params(
     if (last && last->mode == ALLOY_SQL_PAGE && last->count) {
         list[count++] = &total_param;
     }
+    if (last && last->mode == ALLOY_SQL_PAGE && last->sorts) {
+        list[count++] = sort_param(row, last, pool);
+    }
     return list;
 }
 
@@ -67,6 +108,11 @@ int alloy_convention_is(const alloy_param_t *param)
 {
     return param == &fields_param || param == &dry_run_param
            || param == &total_param;
+}
+
+int alloy_convention_sorts(const alloy_param_t *param)
+{
+    return param->help == sort_help;
 }
 
 static const alloy_value_t *value_of(const alloy_call_t *call,
@@ -207,6 +253,47 @@ const alloy_shape_t *alloy_convention_cut(const alloy_call_t *call,
         }
     }
     return cut;
+}
+
+/* ---- sort ------------------------------------------------------------------- */
+
+static const char *sort_of(const alloy_call_t *call)
+{
+    int i;
+
+    for (i = 0; i < call->op->nparams; i++) {
+        if (alloy_convention_sorts(call->op->params[i])) {
+            return call->values[i].text;
+        }
+    }
+    return NULL;
+}
+
+alloy_problem_t *alloy_convention_sort(alloy_call_t *call,
+                                       const alloy_statement_t *page,
+                                       const alloy_statement_t **pstatement)
+{
+    const char *word = sort_of(call), *detail;
+    const alloy_sort_t *sort = page->sorts;
+
+    *pstatement = page;
+    for (; word && sort && sort->word; sort++) {
+        if (!strcmp(sort->word, word)) {
+            *pstatement = sort->statement;
+            return NULL;
+        }
+    }
+    if (!word) {
+        return NULL;
+    }
+    detail = apr_psprintf(call->pool, "Only a list by %s can be sorted by %s; "
+                          "send it too, or use one of allowed.",
+                          call->op->row->key ? call->op->row->key
+                                             : "other parameters", word);
+    return alloy_problem_at(
+        alloy_problem(call, &alloy_validation_failed, "%s", detail), SORT,
+        "not_allowed", detail,
+        page->sorts ? sort_words(page->sorts, call->pool) : NULL);
 }
 
 /* ---- what a DELETE would remove ----------------------------------------------- */

@@ -1,14 +1,14 @@
 /**
  * @file convention.h
  * @brief What every operation understands without saying so: `fields`,
- * `dry_run`, `include_total`, entity tags, preconditions, repeated requests.
+ * `dry_run`, `include_total`, `sort`, entity tags, preconditions, repeated requests.
  */
 #ifndef ALLOY_CORE_CONVENTION_H
 #define ALLOY_CORE_CONVENTION_H
 
 #include "call.h"
 
-#define ALLOY_CONVENTIONS_MAX 4 /* parameters added to one operation */
+#define ALLOY_CONVENTIONS_MAX 5 /* parameters added to one operation */
 
 /** Parameters the registry adds to an operation's own: which, depends on the
  *  row alone. @return NULL-terminated. */
@@ -17,6 +17,15 @@ const alloy_param_t *const *alloy_convention_params(
 
 /** Is it one of those, and no filter of the operation's? */
 int alloy_convention_is(const alloy_param_t *param);
+
+/** Is it `sort`, which is no filter either, but part of what a page is? */
+int alloy_convention_sorts(const alloy_param_t *param);
+
+/** The statement that gives PAGE's rows in the order the caller asked for:
+ *  PAGE itself when he asked for none, 422 when it has no such order. */
+alloy_problem_t *alloy_convention_sort(alloy_call_t *call,
+                                       const alloy_statement_t *page,
+                                       const alloy_statement_t **pstatement);
 
 /** `fields` against the operation's shape: 422 for a name it has not. */
 alloy_problem_t *alloy_convention_check_fields(alloy_call_t *call);

@@ -85,10 +85,11 @@ int alloy_refer_param(const alloy_call_t *call, const char *name)
 }
 
 /* The parent's id: of another parameter, or the call's organization. NULL
- * where the parent itself was not found. */
+ * where the parent itself was not found, or where there are several. */
 static const char *within_of(const alloy_call_t *call,
                              const alloy_param_t *param)
 {
+    const alloy_value_t *value;
     const char *parent;
     alloy_id_t id;
     int index;
@@ -97,7 +98,14 @@ static const char *within_of(const alloy_call_t *call,
         return call->org_id;
     }
     index = alloy_refer_param(call, param->within);
-    parent = index < 0 ? call->org_id : call->values[index].text;
+    if (index < 0) {
+        return call->org_id;
+    }
+    value = &call->values[index];
+    if (value->items) {
+        value = value->count == 1 ? value->items : NULL;
+    }
+    parent = value ? value->text : NULL;
     return parent && alloy_id_parse(&id, parent) ? parent : NULL;
 }
 

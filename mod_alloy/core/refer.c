@@ -12,13 +12,21 @@
 
 /* ---- the others -------------------------------------------------------------- */
 
+/* A word that stands for itself: of the resource, or of this parameter. */
+static const char *word_of(const alloy_param_t *param, const char *text)
+{
+    const char *const *reserved = param->resource->reserved;
+    const char *word = reserved ? alloy_word_find(reserved, NULL, text) : NULL;
+
+    return !word && param->words ? alloy_word_find(param->words, NULL, text)
+                                 : word;
+}
+
 /* Words and what the cache knows need no look-up. @return 1: done. */
 static int resolve_at_once(alloy_call_t *call, const alloy_param_t *param,
                            alloy_value_t *value)
 {
-    const char *const *reserved = param->resource->reserved;
-    const char *word = reserved ? alloy_word_find(reserved, NULL, value->text)
-                                : NULL;
+    const char *word = word_of(param, value->text);
 
     if (word && !strcmp(word, WORD_ME)) {
         value->text = call->principal->user;
@@ -147,6 +155,12 @@ static void bind_lists(alloy_call_t *call)
     }
 }
 
+static int is_value(const alloy_value_t *value, const alloy_value_t *of)
+{
+    return value == of
+           || (of->items && value >= of->items && value < of->items + of->count);
+}
+
 /* Those whose parent is itself being looked up wait for the second round. */
 static int waits(const alloy_call_t *call, const alloy_pending_t *pending,
                  const apr_array_header_t *pendings)
@@ -155,8 +169,8 @@ static int waits(const alloy_call_t *call, const alloy_pending_t *pending,
                 ? alloy_refer_param(call, pending->param->within) : -1, i;
 
     for (i = 0; index >= 0 && i < pendings->nelts; i++) {
-        if (APR_ARRAY_IDX(pendings, i, alloy_pending_t).value
-            == &call->values[index]) {
+        if (is_value(APR_ARRAY_IDX(pendings, i, alloy_pending_t).value,
+                     &call->values[index])) {
             return 1;
         }
     }

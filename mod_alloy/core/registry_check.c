@@ -168,14 +168,30 @@ static const char *steps_check(const alloy_check_t *check,
     return NULL;
 }
 
-static int has_param(const alloy_op_t *op, const char *name)
+static const char *instead_check(const alloy_check_t *check,
+                                 const alloy_op_t *op,
+                                 const alloy_statement_t *statement,
+                                 const char *place)
 {
-    int i;
-
-    for (i = 0; i < op->nparams && strcmp(op->params[i]->name, name); i++) {
-        continue;
+    if (!statement) {
+        return NULL;
     }
-    return i < op->nparams;
+    if (!op->row->steps[0] || statement->mode != op->last->mode
+        || (statement->mode != ALLOY_SQL_PAGE
+            && (statement->mode != ALLOY_SQL_ONE || op->row->steps[1]))) {
+        return alloy_check_refuse(check,
+                                  "the statement %s in %s and the last "
+                                  "step it stands for must both be :page, or "
+                                  "both :one and the only step",
+                                  statement->name, place);
+    }
+    if (!statement->sorts != !op->last->sorts) {
+        return alloy_check_refuse(check,
+                                  "the statement %s in %s and the last "
+                                  "step it stands for must be sortable alike",
+                                  statement->name, place);
+    }
+    return NULL;
 }
 
 /* As :name, :name? or :name_words. */
@@ -213,7 +229,7 @@ static const char *plain_without_check(const alloy_check_t *check,
     int i;
 
     for (name = without; *name; name++) {
-        if (!has_param(op, *name)) {
+        if (alloy_op_param(op, *name) < 0) {
             return alloy_check_refuse(check, "no parameter is called %s, as "
                                              ".plain_without says",
                                       *name);
@@ -234,20 +250,18 @@ static const char *plain_without_check(const alloy_check_t *check,
 
 static const char *plain_check(const alloy_check_t *check, const alloy_op_t *op)
 {
-    const alloy_statement_t *plain = op->row->plain;
+    const alloy_operation_t *row = op->row;
 
-    if (plain
-        && (!op->row->steps[0] || plain->mode != op->last->mode
-            || (plain->mode != ALLOY_SQL_PAGE
-                && (plain->mode != ALLOY_SQL_ONE || op->row->steps[1])))) {
-        return alloy_check_refuse(check,
-                                  "the statement %s in .plain and the last "
-                                  "step it stands for must both be :page, or "
-                                  "both :one and the only step",
-                                  plain->name);
+    ALLOY_CHECK(instead_check(check, op, row->plain, ".plain"));
+    ALLOY_CHECK(instead_check(check, op, row->keyed, ".keyed"));
+    if (!row->key != !row->keyed
+        || (row->key && alloy_op_param(op, row->key) < 0)) {
+        return alloy_check_refuse(check, ".keyed needs a parameter of the "
+                                         "operation in .key, and the other "
+                                         "way round");
     }
-    return plain && op->row->plain_without ? plain_without_check(check, op)
-                                           : NULL;
+    return row->plain && row->plain_without ? plain_without_check(check, op)
+                                            : NULL;
 }
 
 static const char *past_check(const alloy_check_t *check, const alloy_op_t *op)

@@ -121,6 +121,7 @@ const char *alloy_check_op_fills(const alloy_check_t *check,
     }
     ALLOY_CHECK(alloy_check_fills(check, op, row->plain, NULL));
     ALLOY_CHECK(alloy_check_fills(check, op, row->past, NULL));
+    ALLOY_CHECK(alloy_check_fills(check, op, row->keyed, NULL));
     if (!row->guarded) {
         return NULL;
     }

@@ -152,6 +152,7 @@ const char *alloy_used_statements_add(const alloy_check_t *check,
     }
     ALLOY_CHECK(alloy_statement_add(check, registry, row->plain));
     ALLOY_CHECK(alloy_statement_add(check, registry, row->past));
+    ALLOY_CHECK(alloy_statement_add(check, registry, row->keyed));
     if (!row->guarded) {
         return NULL;
     }

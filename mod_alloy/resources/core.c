@@ -27,7 +27,7 @@
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 50
+#define SCHEMA 60
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -52,6 +52,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_invite_operations,
     alloy_project_operations,
     alloy_ticket_operations,
+    alloy_search_operations,
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,

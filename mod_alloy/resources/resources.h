@@ -22,6 +22,8 @@ extern const char *const alloy_category_words[];
 extern const char *const alloy_priority_words[];
 /** What becomes of a sprint, in that order. */
 extern const char *const alloy_sprint_words[];
+extern const char *const alloy_type_words[];
+extern const char *const alloy_priority_aliases[];
 
 /** The ticket in the path of an operation. */
 #define ALLOY_TICKET_PARAM \
@@ -39,6 +41,65 @@ extern const char *const alloy_sprint_words[];
       .help = "The project in which a sprint of this name is meant: id, key " \
               "or name.", \
       .resource = &alloy_project_resource }
+
+#define ALLOY_PERSON_FILTER(key, text) \
+    { .name = key, .type = ALLOY_REF, .flags = ALLOY_MANY, \
+      .resource = &alloy_user_resource, .within = "org", .help = text }
+
+#define ALLOY_INSTANT_FILTER(key, text) \
+    { .name = key, .type = ALLOY_INSTANT, .help = text }
+
+/** Full text, as every list of tickets takes it. A word of more than 2046 bytes
+ *  would be an error to PostgreSQL. */
+#define ALLOY_WORDS_PARAM \
+    { .name = "q", .type = ALLOY_TEXT, .least = 1, .most = 500, \
+      .tool_name = "query", \
+      .help = "Words of the title, the description or the comments, or a " \
+              "key. All must be there; \"a phrase\", or and -without are " \
+              "understood, and the last word may be the beginning of one." }
+
+/** What every list of tickets can be filtered by, as rows of its table: those
+ *  of the fragment ticket_filters in sql/queries/ticket.sql, and the two about
+ *  statuses, which each list reads in its own way. A row for `sprint` is beside
+ *  it, because across projects there are many active ones. */
+#define ALLOY_TICKET_FILTERS \
+    { .name = "status", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1, \
+      .most = 100, .help = "Only tickets in this status; any letter case." }, \
+    { .name = "category", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_category_words, \
+      .help = "Only tickets whose status means this." }, \
+    { .name = "priority", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_priority_words, .aliases = alloy_priority_aliases, \
+      .help = "Only tickets of this priority." }, \
+    { .name = "type", .type = ALLOY_WORD, .flags = ALLOY_MANY, \
+      .words = alloy_type_words, .help = "Only this kind of work." }, \
+    ALLOY_PERSON_FILTER("assignee_id", "Only tickets of this person; me, or " \
+                        "none for those of nobody."), \
+    ALLOY_PERSON_FILTER("reporter_id", "Only tickets this person asked for, " \
+                        "or me."), \
+    { .name = "parent", .type = ALLOY_REF, .flags = ALLOY_MANY, \
+      .resource = &alloy_ticket_resource, \
+      .help = "Only parts of this ticket: id or key; none for those that " \
+              "are no part of another." }, \
+    { .name = "label", .type = ALLOY_REF, .flags = ALLOY_MANY, \
+      .resource = &alloy_label_resource, .within = "org", \
+      .help = "Only tickets with this label; none for those without any." }, \
+    { .name = "tag", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1, \
+      .most = 265, .help = "Only tickets with a tag of this key, or of this " \
+                           "key:value." }, \
+    { .name = "due_after", .type = ALLOY_DATE, \
+      .help = "Only tickets due on a later day than this." }, \
+    { .name = "due_before", .type = ALLOY_DATE, \
+      .help = "Only tickets due on an earlier day than this." }, \
+    ALLOY_INSTANT_FILTER("created_after", \
+                         "Only tickets made later than this."), \
+    ALLOY_INSTANT_FILTER("created_before", \
+                         "Only tickets made earlier than this."), \
+    ALLOY_INSTANT_FILTER("updated_after", \
+                         "Only tickets changed later than this."), \
+    ALLOY_INSTANT_FILTER("updated_before", \
+                         "Only tickets last changed earlier than this.")
+
 /** A ticket as every operation that has one to show answers it. */
 extern const alloy_shape_t alloy_ticket_shape;
 /** A label, by itself and in the tickets that carry it. */
@@ -60,6 +121,7 @@ extern const alloy_operation_t alloy_member_operations[];
 extern const alloy_operation_t alloy_invite_operations[];
 extern const alloy_operation_t alloy_project_operations[];
 extern const alloy_operation_t alloy_ticket_operations[];
+extern const alloy_operation_t alloy_search_operations[];
 extern const alloy_operation_t alloy_transition_operations[];
 extern const alloy_operation_t alloy_comment_operations[];
 extern const alloy_operation_t alloy_activity_operations[];

@@ -13,8 +13,11 @@
 #define MARKDOWN_LIMIT 65536    /* bytes, as the tables have it */
 #define LABELS_LIMIT 50         /* of a ticket; also in label.sql */
 
-static const char *const type_words[] = { "Task", "Bug", "Story", "Epic", NULL };
-static const char *const priority_aliases[] = { "Urgent", "Critical", NULL };
+const char *const alloy_type_words[] = {
+    "Task", "Bug", "Story", "Epic", NULL
+};
+
+const char *const alloy_priority_aliases[] = { "Urgent", "Critical", NULL };
 static const char *const reserved[] = { "none", NULL };
 
 /* ---- entity type ----------------------------------------------------------- */
@@ -41,7 +44,7 @@ static const alloy_field_t ticket_fields[] = {
     { "title", ALLOY_TEXT, 0, "What is to be done, in one line." },
     { "description", ALLOY_TEXT, ALLOY_NULLABLE, "The same at length, as "
       "Markdown." },
-    { "type", ALLOY_WORD, 0, "What kind of work it is.", type_words },
+    { "type", ALLOY_WORD, 0, "What kind of work it is.", alloy_type_words },
     { "status", ALLOY_TEXT, 0, "Where it stands: a status of the project's "
       "workflow." },
     { "category", ALLOY_WORD, 0, "What the status means.",
@@ -103,12 +106,12 @@ const alloy_format_t alloy_markdown_format = {
       .help = "The same at length, as Markdown; at most 64 KiB." }
 
 #define TYPE_PARAM(absent) \
-    { .name = "type", .type = ALLOY_WORD, .words = type_words, \
+    { .name = "type", .type = ALLOY_WORD, .words = alloy_type_words, \
       .fallback = absent, .help = "What kind of work it is." }
 
 #define PRIORITY_PARAM(absent) \
     { .name = "priority", .type = ALLOY_WORD, \
-      .words = alloy_priority_words, .aliases = priority_aliases, \
+      .words = alloy_priority_words, .aliases = alloy_priority_aliases, \
       .fallback = absent, .help = "How much it matters; Urgent is Critical." }
 
 #define STATUS_PARAM(needs, text) \
@@ -211,44 +214,14 @@ static const alloy_param_t get_params[] = {
     ALLOY_PARAMS_END
 };
 
-#define PERSON_FILTER(key, text) \
-    { .name = key, .type = ALLOY_REF, .flags = ALLOY_MANY, \
-      .resource = &alloy_user_resource, .within = "org", .help = text }
-
-#define INSTANT_FILTER(key, text) \
-    { .name = key, .type = ALLOY_INSTANT, .help = text }
-
 static const alloy_param_t list_params[] = {
     PROJECT_PARAM,
-    { .name = "status", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1,
-      .most = 100, .help = "Only tickets in this status; any letter case." },
-    { .name = "category", .type = ALLOY_WORD, .flags = ALLOY_MANY,
-      .words = alloy_category_words,
-      .help = "Only tickets whose status means this." },
-    { .name = "priority", .type = ALLOY_WORD, .flags = ALLOY_MANY,
-      .words = alloy_priority_words, .aliases = priority_aliases,
-      .help = "Only tickets of this priority." },
-    { .name = "type", .type = ALLOY_WORD, .flags = ALLOY_MANY,
-      .words = type_words, .help = "Only this kind of work." },
-    PERSON_FILTER("assignee_id", "Only tickets of this person; me, or none "
-                  "for those of nobody."),
-    PERSON_FILTER("reporter_id", "Only tickets this person asked for, or "
-                  "me."),
+    ALLOY_WORDS_PARAM,
+    ALLOY_TICKET_FILTERS,
     { .name = "sprint", .type = ALLOY_REF, .flags = ALLOY_MANY,
       .resource = &alloy_sprint_resource, .within = "project",
       .help = "Only tickets of this sprint: id, number, name, active (the "
               "only active one), or none for the backlog." },
-    { .name = "label", .type = ALLOY_REF, .flags = ALLOY_MANY,
-      .resource = &alloy_label_resource, .within = "org",
-      .help = "Only tickets with this label; none for those without any." },
-    { .name = "tag", .type = ALLOY_TEXT, .flags = ALLOY_MANY, .least = 1,
-      .most = 265, .help = "Only tickets with a tag of this key, or of this "
-                           "key:value." },
-    INSTANT_FILTER("created_after", "Only tickets made later than this."),
-    INSTANT_FILTER("created_before", "Only tickets made earlier than this."),
-    INSTANT_FILTER("updated_after", "Only tickets changed later than this."),
-    INSTANT_FILTER("updated_before", "Only tickets last changed earlier than "
-                   "this."),
     ALLOY_PARAMS_END
 };
 
@@ -373,6 +346,8 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_list },
         .plain = &sql_ticket_list_all,
+        .key = "q",
+        .keyed = &sql_ticket_list_words,
     },
     {
         .id = "ticket_get",

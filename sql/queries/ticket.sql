@@ -16,7 +16,7 @@ CASE WHEN t.labels = '{}' THEN '[]' ELSE (
              FROM unnest(t.labels) AS has (id)
             CROSS JOIN LATERAL (
                SELECT l.folded, alloy.label_json(l) AS shown FROM label l
-                WHERE l.org_id = :org AND l.id = has.id
+                WHERE l.org_id = t.org_id AND l.id = has.id
                 LIMIT 1) l) END AS labels
 
 -- The labels asked for, held so that none is deleted before the ticket has them.
@@ -32,11 +32,11 @@ SELECT l.id
 -- fragment: ticket_joins
 CROSS JOIN LATERAL (
     SELECT p.key FROM project p
-     WHERE p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
+     WHERE p.org_id = t.org_id AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
  CROSS JOIN LATERAL (
     SELECT s.category FROM workflow_status s
-     WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+     WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
        AND s.name = t.status
      LIMIT 1) s
 
@@ -253,23 +253,55 @@ SELECT @ticket_columns@,
                AS category) s
  WHERE t.deleted_at IS NULL
 
--- A bare coalesce counts as leaky, which keeps the whole comparison out of the
--- index condition where a policy stands before it; a sub-select does not.
 -- fragment: ticket_page
-t.deleted_at IS NULL
-       AND (t.created_at, t.id)
-           < ((SELECT coalesce(:after_at::timestamptz, 'infinity')),
-              (SELECT coalesce(:after_id::uuid,
-                               'ffffffff-ffff-ffff-ffff-ffffffffffff')))
+t.deleted_at IS NULL AND @sort_after@
 
--- fragment: ticket_newest
-ORDER BY t.created_at DESC, t.id DESC
-     LIMIT :limit
+-- What every list of tickets may be filtered by.
+-- fragment: ticket_filters
+(:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
+       AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
+       AND (:assignee_id::uuid[] IS NULL
+            OR t.assignee_id = ANY (:assignee_id::uuid[])
+            OR (:assignee_id_words::text[] IS NOT NULL
+                AND t.assignee_id IS NULL))
+       AND (:reporter_id::uuid[] IS NULL
+            OR t.reporter_id = ANY (:reporter_id::uuid[]))
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (t.sprint_id IS NULL
+                AND :sprint_words::text[] && '{none,backlog}')
+            OR ('active' = ANY (:sprint_words::text[])
+                AND (SELECT true FROM sprint g
+                      WHERE g.org_id = t.org_id AND g.id = t.sprint_id
+                        AND g.status = 'Active' AND g.deleted_at IS NULL
+                      LIMIT 1)))
+       AND (:parent::uuid[] IS NULL OR t.parent_id = ANY (:parent::uuid[])
+            OR (:parent_words::text[] IS NOT NULL AND t.parent_id IS NULL))
+       AND (:label::uuid[] IS NULL
+            OR t.labels && :label::uuid[]
+            OR (:label_words::text[] IS NOT NULL AND t.labels = '{}'))
+       AND (:tag::text[] IS NULL
+            OR EXISTS (SELECT FROM tag g
+                        WHERE g.org_id = t.org_id AND g.entity_type = 'ticket'
+                          AND g.entity_id = t.id
+                          AND (g.key = ANY (:tag::text[])
+                               OR g.key || ':' || g.value
+                                  = ANY (:tag::text[]))))
+       AND (:due_after::date IS NULL OR t.due_date > :due_after::date)
+       AND (:due_before::date IS NULL OR t.due_date < :due_before::date)
+       AND (:created_after::timestamptz IS NULL
+            OR t.created_at > :created_after::timestamptz)
+       AND (:created_before::timestamptz IS NULL
+            OR t.created_at < :created_before::timestamptz)
+       AND (:updated_after::timestamptz IS NULL
+            OR t.updated_at > :updated_after::timestamptz)
+       AND (:updated_before::timestamptz IS NULL
+            OR t.updated_at < :updated_before::timestamptz)
 
 -- The project and the statuses of its workflow, which is that of each of its
 -- tickets, are read once; a join would look for them as often as there are
 -- tickets, or lose their order.
 -- name: ticket_list_all :page
+-- sorts: t -created_at created_at -updated_at updated_at
 WITH home AS MATERIALIZED (
     SELECT p.id, p.key, p.workflow_id FROM project p
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -280,7 +312,7 @@ WITH home AS MATERIALIZED (
 )
 SELECT @ticket_columns@,
        @ticket_labels@,
-       t.created_at AS _at, t.id AS _id
+       @sort_key@ AS _at, t.id AS _id
   FROM ticket t
  CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
  CROSS JOIN LATERAL (
@@ -288,14 +320,16 @@ SELECT @ticket_columns@,
         AS category) s
  WHERE t.org_id = :org AND t.project_id = (SELECT p.id FROM home p)
    AND @ticket_page@
- @ticket_newest@
+ @sort_order@
+ LIMIT :limit
 
 -- Statuses and categories are turned into the names tickets have, in the
 -- project's own spelling.
 -- name: ticket_list :page :custom
+-- sorts: t -created_at created_at -updated_at updated_at
 SELECT @ticket_columns@,
        @ticket_labels@,
-       t.created_at AS _at, t.id AS _id
+       @sort_key@ AS _at, t.id AS _id
   FROM (
     SELECT * FROM ticket t
      WHERE t.org_id = :org
@@ -316,37 +350,147 @@ SELECT @ticket_columns@,
                                                    AS named))
                   AND (:category::text[] IS NULL
                        OR s.category = ANY (:category::text[])))))
-       AND (:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
-       AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
-       AND (:assignee_id::uuid[] IS NULL
-            OR t.assignee_id = ANY (:assignee_id::uuid[])
-            OR (:assignee_id_words::text[] IS NOT NULL
-                AND t.assignee_id IS NULL))
-       AND (:reporter_id::uuid[] IS NULL
-            OR t.reporter_id = ANY (:reporter_id::uuid[]))
-       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
-            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
-       AND (:label::uuid[] IS NULL
-            OR t.labels && :label::uuid[]
-            OR (:label_words::text[] IS NOT NULL AND t.labels = '{}'))
-       AND (:tag::text[] IS NULL
-            OR EXISTS (SELECT FROM tag g
-                        WHERE g.org_id = :org AND g.entity_type = 'ticket'
-                          AND g.entity_id = t.id
-                          AND (g.key = ANY (:tag::text[])
-                               OR g.key || ':' || g.value
-                                  = ANY (:tag::text[]))))
-       AND (:created_after::timestamptz IS NULL
-            OR t.created_at > :created_after::timestamptz)
-       AND (:created_before::timestamptz IS NULL
-            OR t.created_at < :created_before::timestamptz)
-       AND (:updated_after::timestamptz IS NULL
-            OR t.updated_at > :updated_after::timestamptz)
-       AND (:updated_before::timestamptz IS NULL
-            OR t.updated_at < :updated_before::timestamptz)
-     @ticket_newest@) t
+       AND @ticket_filters@
+     @sort_order@
+     LIMIT :limit) t
  @ticket_joins@
- @ticket_newest@
+ @sort_order@
+ LIMIT :limit
+
+-- Searching -------------------------------------------------------------------
+
+-- Here a status is a name in any workflow.
+-- fragment: ticket_searched
+t.deleted_at IS NULL AND @ticket_filters@
+       AND (:status::text[] IS NULL
+            OR lower(t.status) IN (SELECT lower(named)
+                                     FROM unnest(:status::text[]) AS named))
+       AND (:category::text[] IS NULL
+            OR (SELECT s.category FROM workflow_status s
+                 WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
+                   AND s.name = t.status) = ANY (:category::text[]))
+
+-- Where the caller's tickets are: organizations as a whole where he sees all of
+-- them, else the projects he sees; only the projects he names when he does.
+-- fragment: ticket_places
+SELECT mine.org_id, NULL::uuid AS project_id
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     WHERE :project::uuid[] IS NULL
+       AND mine.org_id = ANY (nullif(current_setting('alloy.all', true),
+                                     '')::uuid[])
+    UNION ALL
+    SELECT mine.org_id, p.id
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     CROSS JOIN LATERAL (
+        SELECT p.id FROM project p
+         WHERE p.org_id = mine.org_id AND p.deleted_at IS NULL
+           AND (:project::uuid[] IS NULL OR p.id = ANY (:project::uuid[]))
+        OFFSET 0) p
+     WHERE :project::uuid[] IS NOT NULL
+        OR mine.org_id <> ALL (coalesce(nullif(current_setting('alloy.all',
+                                                               true), ''),
+                                        '{}')::uuid[])
+
+-- A page of each place, of which the page is made. Projects are asked for row by
+-- row: joined, they would tempt the planner to sort.
+-- name: ticket_search :page :custom
+-- sorts: t -created_at created_at -updated_at updated_at
+SELECT @ticket_columns@,
+       @ticket_labels@,
+       @sort_key@ AS _at, t.id AS _id
+  FROM (
+    SELECT t.*
+      FROM (
+    @ticket_places@) mine
+     CROSS JOIN LATERAL (
+       (SELECT * FROM ticket t
+         WHERE mine.project_id IS NULL AND t.org_id = mine.org_id
+           AND (SELECT p.deleted_at IS NULL FROM project p
+                 WHERE p.org_id = t.org_id AND p.id = t.project_id)
+           AND @ticket_searched@ AND @sort_after@
+         @sort_order@
+         LIMIT :limit)
+        UNION ALL
+       (SELECT * FROM ticket t
+         WHERE t.org_id = mine.org_id AND t.project_id = mine.project_id
+           AND @ticket_searched@ AND @sort_after@
+         @sort_order@
+         LIMIT :limit)) t
+     @sort_order@
+     LIMIT :limit) t
+ @ticket_joins@
+ @sort_order@
+ LIMIT :limit
+
+-- What was typed as a key is found before what mentions it, whatever its age. A
+-- rank becomes an instant, because that is what cursors hold; the best is first.
+-- fragment: ticket_ranked
+SELECT t.*,
+           CASE WHEN f.exact THEN timestamptz '9999-01-01Z'
+                ELSE t.created_at END AS found_at,
+           CASE WHEN f.exact THEN to_timestamp(0)
+                ELSE to_timestamp(2e6 - round(f.rank * 1e6)) END AS relevance
+
+-- Everything that matches in organization mine is looked at: words are found in
+-- no order of time.
+-- fragment: ticket_found
+CROSS JOIN LATERAL (
+        SELECT w.id, bool_or(w.exact) AS exact, max(w.rank) AS rank
+          FROM (SELECT d.ticket_id AS id, false AS exact, d.rank
+                  FROM definer.search_tickets(mine.org_id,
+                           alloy.search_query(:q),
+                           coalesce(:sort::text = 'relevance', false)) d
+                UNION ALL
+                SELECT t.id, true, NULL
+                  FROM project p
+                 CROSS JOIN LATERAL (
+                    SELECT t.id FROM ticket t
+                     WHERE t.org_id = mine.org_id AND t.project_id = p.id
+                       AND t.ticket_number = CASE WHEN :q::text
+                           ~ '^\s*[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,17}\s*$'
+                           THEN split_part(:q, '-', 2)::bigint ELSE 0 END
+                     LIMIT 1) t
+                 WHERE p.org_id = mine.org_id
+                   AND p.key = upper(ltrim(split_part(:q, '-', 1)))) w
+         GROUP BY w.id) f
+     CROSS JOIN LATERAL (
+        SELECT * FROM ticket t
+         WHERE t.org_id = mine.org_id AND t.id = f.id
+         LIMIT 1) t
+     WHERE (SELECT p.deleted_at IS NULL FROM project p
+             WHERE p.org_id = t.org_id AND p.id = t.project_id)
+       AND @ticket_searched@
+
+-- name: ticket_search_words :page :custom :slow
+-- sorts: t (-found_at) -created_at created_at -updated_at updated_at relevance
+SELECT @ticket_columns@,
+       @ticket_labels@,
+       @sort_key@ AS _at, t.id AS _id
+  FROM (
+    @ticket_ranked@
+      FROM unnest(:orgs::uuid[]) AS mine (org_id)
+     @ticket_found@
+       AND (:project::uuid[] IS NULL
+            OR t.project_id = ANY (:project::uuid[]))) t
+ @ticket_joins@
+ WHERE @sort_after@
+ @sort_order@
+ LIMIT :limit
+
+-- name: ticket_list_words :page :custom :slow
+-- sorts: t (-found_at) -created_at created_at -updated_at updated_at relevance
+SELECT @ticket_columns@,
+       @ticket_labels@,
+       @sort_key@ AS _at, t.id AS _id
+  FROM (
+    @ticket_ranked@
+      FROM (SELECT :org::uuid) AS mine (org_id)
+     @ticket_found@
+       AND t.project_id = :project) t
+ @ticket_joins@
+ WHERE @sort_after@
+ @sort_order@
+ LIMIT :limit
 
 -- Changing --------------------------------------------------------------------
 
