@@ -42,6 +42,7 @@ my %ADD = (
             { title => 'Title ' . rand }, token => $ada))
     },
 );
+my %MORE = AlloyTest::Plugins::facts('add');
 # What is found is made elsewhere.
 my %MADE_BY = (ticket_search => 'ticket_create');
 my %OLDEST_FIRST = map { $_ => 1 } qw(comment_list activity_list);
@@ -50,6 +51,8 @@ sub add {
     my ($list) = @_;
     my $add = $ADD{ $list->{id} };
     return $add->() if $add;
+    my $more = $MORE{ $list->{id} };
+    return $more->($server, $place) if $more;
     my $made_by = $MADE_BY{ $list->{id} };
     my ($post) = grep { $made_by ? $_->{id} eq $made_by
         : $_->{method} eq 'POST' && $_->{path} eq $list->{path} }
