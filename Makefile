@@ -2,6 +2,8 @@
 #
 #   make run                  install what is missing, build, serve on port 8080
 #   make test [T=t/x.t]       units, guards, then t/ over real servers
+#   make test-matrix          the same with each plugin left out, and with none
+#   make PLUGINS="mcp"        only these of plugins/, also with run and test
 #   make faults [ROUNDS=10]   the database fails again and again, under load
 #   make CC=clang             another compiler
 #   make SANITIZE=address,undefined BUILD=build-asan
@@ -18,7 +20,13 @@ APXS  ?= apxs
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-export PORT STATE BUILD
+TREE_PLUGINS := $(patsubst plugins/%/,%,$(sort $(dir \
+                $(wildcard plugins/*/mod_alloy_*.c))))
+PLUGINS ?= $(TREE_PLUGINS)
+ifneq ($(filter-out $(TREE_PLUGINS),$(PLUGINS)),)
+$(error There is no plugin $(filter-out $(TREE_PLUGINS),$(PLUGINS)) in plugins/)
+endif
+export PORT STATE BUILD PLUGINS
 
 # Debian's names. apache2-bin and postgresql-15 come without a running service:
 # see conf/install-packages.
@@ -73,14 +81,13 @@ HTTPD    = $(call objects,mod_alloy/*.c)
 NOUNS    = $(call objects,mod_alloy/resources/*.c)
 UNITS    = $(call objects,tests/*.c)
 DATABASE = $(call objects,tests/db/*.c)
-QUERIES  = $(wildcard sql/queries/*.sql plugins/*/sql/queries/*.sql)
+QUERIES  = $(wildcard sql/queries/*.sql $(PLUGINS:%=plugins/%/sql/queries/*.sql))
 SQL_C    = $(patsubst %,$(BUILD)/%.c,$(subst /queries/,/,$(basename $(QUERIES))))
 SQL_H    = $(SQL_C:.c=.h)
 SQL      = $(patsubst %.c,%.o,$(filter $(BUILD)/sql/%,$(SQL_C)))
-PLUGINS  = $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/mod_alloy_*.c)))
 MODULES  = $(BUILD)/mod_alloy.so $(PLUGINS:%=$(BUILD)/mod_alloy_%.so)
 OBJECTS  = $(CORE) $(HTTPD) $(NOUNS) $(UNITS) $(DATABASE) $(SQL_C:.c=.o) \
-           $(call objects,plugins/*/*.c)
+           $(call objects,$(PLUGINS:%=plugins/%/*.c))
 C_FILES  = $(wildcard mod_alloy/*.[ch] mod_alloy/core/*.[ch] \
            mod_alloy/resources/*.[ch] plugins/*/*.[ch] tests/*.[ch])
 
@@ -157,6 +164,14 @@ check: all $(BUILD)/check
 test: check $(BUILD)/check-database
 	PERL5LIB=t/lib prove -PAlloyTest::Run --timer $(T)
 
+# Whatever is left out is missed by nothing that stays.
+test-matrix:
+	$(MAKE) test PLUGINS=
+	set -e; for name in $(if $(word 2,$(PLUGINS)),$(PLUGINS)); do \
+	  $(MAKE) test PLUGINS="$$(echo ' $(PLUGINS) ' | sed "s/ $$name / /")"; \
+	done
+	$(MAKE) test
+
 # The servers are started with the sanitizers' libraries before all others:
 # httpd itself is not built with them.
 asan:
@@ -208,5 +223,5 @@ packages install-packages:
 clean:
 	rm -rf build build-asan
 
-.PHONY: all run start stop status check test asan valgrind faults bench lint \
+.PHONY: all run start stop status check test test-matrix asan valgrind faults bench lint \
         format format-check packages install-packages clean

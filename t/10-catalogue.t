@@ -93,6 +93,8 @@ my @DEFINER_RIGHTS = sort split /\n\s*/, <<'END' =~ s/^\s+|\s+$//gr;
     policy alloy.workflow_status r
     policy identity.user *
 END
+@DEFINER_RIGHTS = sort @DEFINER_RIGHTS,
+    AlloyTest::Plugins::facts('definer_rights');
 
 sub strings {
     my ($dbh, $sql, @bind) = @_;

@@ -67,6 +67,7 @@ my @FIXTURE = (
     ['tag', q{(org_id, id, entity_type, entity_id, project_id, key, value)
         VALUES ('{org}', '{ticket}', 'ticket', '{ticket}', '{project}', 'k',
         'v')}, 'project'],
+    AlloyTest::Plugins::facts('fixture'),
 );
 
 sub strings {

@@ -63,6 +63,7 @@ Admin member_set_role invite_create invite_list invite_revoke project_delete
 
 Owner org_update org_delete auth_reset_offer
 END
+%LEAST = (%LEAST, AlloyTest::Plugins::facts('least'));
 
 is($_->{role}, $LEAST{ $_->{id} }, "$_->{id} needs $_->{role}")
     for $walk->operations;

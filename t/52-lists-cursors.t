@@ -42,12 +42,15 @@ my %ADD = (
             { title => 'Title ' . rand }, token => $ada))
     },
 );
+my %MORE = AlloyTest::Plugins::facts('add');
 my %OLDEST_FIRST = map { $_ => 1 } qw(comment_list activity_list);
 
 sub add {
     my ($list) = @_;
     my $add = $ADD{ $list->{id} };
     return $add->() if $add;
+    my $more = $MORE{ $list->{id} };
+    return $more->($server, $place) if $more;
     my ($post) = grep { $_->{method} eq 'POST' && $_->{path} eq $list->{path} }
         $walk->operations;
     die "no row for $list->{id} in \%ADD\n" unless $post;

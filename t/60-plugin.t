@@ -90,6 +90,7 @@ sub migrate {
     symlink "$ROOT/sql", "$dir/tree/sql";
     symlink "$ROOT/t/plugin/sql", "$dir/tree/plugins/probe/sql";
     local $ENV{STATE} = "$dir/state";
+    local $ENV{PLUGINS} = 'probe';
     local $ENV{ALLOY_DATABASE_URL}
         = $server->{cluster}->url($server->database);
     return must_run("$dir/tree/conf/alloyctl", 'migrate');

@@ -44,6 +44,7 @@ my %EXCEPTION = (
         qw(change_since change_rest)),
     'ticket_get_as_of: reads' =>
         'changes of one ticket, which an index gives in order of version',
+    AlloyTest::Plugins::facts('exceptions'),
 );
 my %excused;
 
@@ -73,7 +74,6 @@ sub fill {
 }
 
 my @DATA = split /;\n/, fill(<<'END');
-SET session_replication_role = replica;
 INSERT INTO identity.user (id, email, email_folded, display_name)
 SELECT {id 0 1 n}, format('u%s@example.org', n), format('u%s@example.org', n),
        'User ' || n FROM generate_series(1, 2000) n;
@@ -205,10 +205,11 @@ INSERT INTO alloy.change (org_id, actor, entity_type, entity_id, project_id,
 SELECT c.org_id, {id 0 1 1}, 'comment', c.id, c.project_id, c.ticket_id, 1,
        'comment_add'
   FROM alloy.comment c;
-SET session_replication_role = origin;
-VACUUM (ANALYZE)
 END
-$admin->do($_) for @DATA;
+$admin->do('SET session_replication_role = replica');
+$admin->do($_) for @DATA, map { fill($_) } AlloyTest::Plugins::facts('data');
+$admin->do('SET session_replication_role = origin');
+$admin->do('VACUUM (ANALYZE)');
 
 my ($middle) = $admin->selectrow_array(q{
     SELECT (lpad(to_hex(max(seq) / 2), 32, '0'))::uuid FROM alloy.change});
@@ -236,6 +237,7 @@ my %FEED = (old => $admin->selectrow_array('SELECT pg_current_snapshot()'),
     ranks => '{6,6,6}', needs => '{"ticket":2}');
 @GIVEN{qw(old was since ranks needs)} = @FEED{qw(old old old ranks needs)};
 $GIVEN{last} = 20000;
+%GIVEN = (%GIVEN, AlloyTest::Plugins::facts('given'));
 my %CURSOR = (after_at => '2025-07-02 12:00:00Z', after_id => $middle);
 
 # Plausible values for the rest: what is optional in one call is given in
@@ -252,6 +254,7 @@ my %FILTER = (
     sprint_id => id(1, 7, 65536 + 490),
     label => id(1, 7, 1), labels => id(1, 7, 1), entity_type => 'ticket',
     tags => '[{"key": "key1"}]', mode => 'add', value => 'value',
+    AlloyTest::Plugins::facts('filter'),
 );
 my %TYPICAL = (
     uuid => $CALLER{me}, text => 'x', boolean => 'true', bytea => '\x00',

@@ -9,7 +9,8 @@ use warnings;
 use AlloyTest::Answer;
 use AlloyTest::Cluster;
 use AlloyTest::Httpd;
-use Exporter qw(import);
+use AlloyTest::Plugins;
+use Exporter ();
 use HTTP::Tiny;
 use IO::Socket::INET;
 use JSON::PP ();
@@ -17,6 +18,7 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Test::More;
 use Time::HiRes ();
 
+our @ISA = ('Exporter');
 our @EXPORT = qw(is_problem wait_for status_is json_true json_false);
 
 my $PREFIX = '/api/v1';
@@ -26,13 +28,28 @@ my (@servers, $people);
 
 $SIG{INT} = $SIG{TERM} = sub { exit 130 };
 
+# A file that says "# plugin: finance" in its first comment is about that plugin,
+# and has nothing to say without it.
+sub import {
+    my ($class) = @_;
+    if (open my $in, '<', $0) {
+        while (defined(my $line = <$in>) && $. < 30) {
+            last unless $line =~ /^#/;
+            my ($name) = $line =~ /^# plugin: (\w+)$/ or next;
+            plan(skip_all => "without the plugin $name")
+                unless grep { $_ eq $name } AlloyTest::Plugins::names();
+        }
+    }
+    return $class->export_to_level(1, @_);
+}
+
 # ---- servers ----------------------------------------------------------------
 
 # A database and a httpd. Options:
 #   conf      more configuration of the server
 #   location  more configuration inside the API's <Location>
 #   children  httpd processes (1)
-#   plugins   [names] of the plugins to load (all)
+#   plugins   [names] of the plugins to load (all of this run)
 #   own       true: a PostgreSQL cluster of its own, which may be stopped
 #   with      another server, to share its database
 #   httpd     0: only a database

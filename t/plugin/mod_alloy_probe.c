@@ -403,7 +403,7 @@ static void register_hooks(apr_pool_t *pool)
                          ALLOY_PLUGIN_VERSION, &probe_plugin);
 }
 
-module AP_MODULE_DECLARE_DATA alloy_probe_module = {
+ALLOY_DECLARE_DATA module alloy_probe_module = {
     STANDARD20_MODULE_STUFF,
     NULL, NULL, NULL, NULL, NULL,
     register_hooks

@@ -9,6 +9,7 @@ use warnings;
 
 use AlloyTest::Cluster;
 use AlloyTest::Log;
+use AlloyTest::Plugins;
 use HTTP::Tiny;
 use IO::Socket::INET;
 use POSIX ();
@@ -124,11 +125,11 @@ sub judges {
     return ($accepted, $text);
 }
 
-# The plugins of the tree; "plugins" chooses some.
+# The plugins of this run; "plugins" chooses some.
 sub plugins {
     my ($self) = @_;
     return @{ $self->{plugins} } if $self->{plugins};
-    return map { m{/plugins/([^/]+)/} } glob "$ROOT/plugins/*/mod_alloy_*.c";
+    return AlloyTest::Plugins::names();
 }
 
 sub _write {

@@ -8,13 +8,15 @@ use strict;
 use warnings;
 
 use AlloyTest::Cluster;
+use AlloyTest::Plugins;
 
 my $ROOT = $AlloyTest::Cluster::ROOT;
 
 # In order of files: {name, noun, file, mode, custom, write, slow, params, text}.
 sub all {
     my ($class) = @_;
-    my @files = glob "$ROOT/sql/queries/*.sql $ROOT/plugins/*/sql/queries/*.sql";
+    my @files = map { glob "$ROOT/$_/queries/*.sql" } 'sql',
+        map {"plugins/$_/sql"} AlloyTest::Plugins::names();
     return map { $class->of_file($_) } @files;
 }
 

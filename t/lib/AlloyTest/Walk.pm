@@ -8,6 +8,8 @@ package AlloyTest::Walk;
 use strict;
 use warnings;
 
+use AlloyTest::Plugins;
+
 my $number = 0;
 
 # Makes what a path parameter or a key refers to: (server, place), to its id.
@@ -93,6 +95,7 @@ my %MAKE = (
         return $server->must(201, $server->post("/orgs/$place->{org}/invites",
             { email => _email() }, token => $place->{by}))->{id};
     },
+    AlloyTest::Plugins::facts('make'),
 );
 
 # Bodies, where "all required keys" isn't it: (server, place, caller). Path
@@ -185,6 +188,7 @@ my %BODY = (
         { json => { code => _code(@_) } }
     },
     invite_accept_link => sub { { path => { code => _code(@_) } } },
+    AlloyTest::Plugins::facts('body'),
 );
 
 # A change that can be undone, once.
