@@ -5,6 +5,7 @@
 #
 # The input, line by line:
 #
+#   -- use: ticket.sql                 takes the fragments of a file beside this
 #   -- fragment: ticket_columns        names a text that @ticket_columns@ puts in
 #   -- name: ticket_get :one :custom   begins a statement
 #   -- sorts: t -created_at updated_at  the orders of the :page begun just above
@@ -48,6 +49,12 @@ BEGIN {
 /^--[ \t]*(name|fragment):/ {
     finish()
     begin()
+    next
+}
+
+/^--[ \t]*use:/ {
+    finish()
+    use()
     next
 }
 
@@ -134,6 +141,31 @@ function begin_statement(words, n,    i, word) {
         }
         flag[count, word] = 1
     }
+}
+
+# Reads a "-- use:" line and the fragments of the file it names.
+function use(    path, line, status) {
+    path = source
+    sub(/[^\/]*$/, "", path)
+    sub(/^--[ \t]*use:[ \t]*/, "")
+    sub(/[ \t\r]*$/, "")
+    path = path $0
+    while ((status = (getline line < path)) > 0) {
+        if (line ~ /^--[ \t]*(name|fragment):/) {
+            finish()
+            if (line ~ /^--[ \t]*fragment:/) {
+                $0 = line
+                begin()
+            }
+        } else if (kind != "") {
+            text = text line "\n"
+        }
+    }
+    if (status < 0) {
+        fail(FNR, "there is no file \"" path "\" to take fragments from")
+    }
+    finish()
+    close(path)
 }
 
 # Reads a "-- sorts:" line.

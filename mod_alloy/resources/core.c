@@ -20,6 +20,7 @@
 #include "sql/project.h"
 #include "sql/repeat.h"
 #include "sql/report.h"
+#include "sql/search.h"
 #include "sql/session.h"
 #include "sql/sprint.h"
 #include "sql/tag.h"
@@ -84,6 +85,7 @@ static const alloy_statement_t *const *const statements[] = {
     sql_invite_statements,
     sql_project_statements,
     sql_ticket_statements,
+    sql_search_statements,
     sql_comment_statements,
     sql_activity_statements,
     sql_sprint_statements,

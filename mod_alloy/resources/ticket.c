@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "sql/search.h"
 #include "sql/ticket.h"
 
 #define MARKDOWN_LIMIT 65536    /* bytes, as the tables have it */
