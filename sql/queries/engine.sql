@@ -33,6 +33,9 @@ set_config('plan_cache_mode', 'force_custom_plan', true)
 -- name: enter :one
 SELECT @settings@ FROM @verified@;
 
+-- name: enter_limited :one
+SELECT @settings@, @limit@ FROM @verified@;
+
 -- name: enter_custom :one
 SELECT @settings@, @limit@, @custom@ FROM @verified@;
 
