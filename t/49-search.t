@@ -103,6 +103,14 @@ subtest 'who finds what' => sub {
     is_deeply(search($bob, q => 'secret'), [], 'a hidden one is not there');
     is_deeply([ map { $_->{key} } @{ search($bob) } ],
         [qw(WEB-4 WEB-3 WEB-2 WEB-1)], 'nor without words');
+    my $key = $server->must(201, $server->post('/auth/api-keys',
+        { name => 'only HID', org_id => $org->{id}, scopes => ['*'],
+            project_ids => [ $hid->{id} ] }, token => $ada))->{key};
+    finds('timeout', 'HID-1', 'a key what it is for', by => $key);
+    is(keys_of(@{ search($key) }), 'HID-1', 'also without words');
+    is_problem($server->get('/tickets', token => $key,
+        query => { project => 'WEB' }), 422, 'validation_failed',
+        errors => ['project']);
     is_problem($server->get('/tickets'), 401, 'unauthorized');
     is_problem($server->get('/tickets', token => $ada,
         query => { org_id => 'other' }), 422, 'validation_failed',
