@@ -101,6 +101,14 @@ subtest 'who finds what' => sub {
     is_deeply([ map { $_->{id} } @{ search($eve, q => 'timeout') } ],
         [ $hers->{id} ], 'another organization its own');
     is_deeply(search($bob, q => 'secret'), [], 'a hidden one is not there');
+    $server->must(200, $server->patch("/tickets/$secret->{id}",
+        { assignee_id => 'Bob' }, token => $ada));
+    is(keys_of(@{ search($bob, assignee_id => 'me') }), 'WEB-2',
+        'nor among his own');
+    is(keys_of(@{ search($ada, assignee_id => 'Bob') }), 'HID-1 WEB-2',
+        'where others see it');
+    $server->must(200, $server->patch("/tickets/$secret->{id}",
+        { assignee_id => undef }, token => $ada));
     is_deeply([ map { $_->{key} } @{ search($bob) } ],
         [qw(WEB-4 WEB-3 WEB-2 WEB-1)], 'nor without words');
     my $key = $server->must(201, $server->post('/auth/api-keys',
@@ -287,12 +295,13 @@ subtest 'at once' => sub {
         WHERE id = ?', undef, $ticket->{id});
     finds('giraffe walrus', 'WEB-5', 'one that is brought back');
     my $project = $server->project($ada, org_id => $org->{id}, key => 'TMP');
-    $server->ticket($ada, 'TMP', title => 'Ibex');
+    $server->ticket($ada, 'TMP', title => 'Ibex', assignee_id => 'me');
     finds('ibex', 'TMP-1');
     status_is($server->delete('/projects/TMP', token => $ada), 204);
     finds('ibex', '', 'with its project');
     is(scalar(grep { $_->{key} eq 'TMP-1' } @{ search($ada) }), 0,
         'nor without words');
+    is_deeply(search($ada, assignee_id => 'me'), [], 'nor among her own');
     finds('TMP-1', '', 'nor by key');
 };
 

@@ -2,9 +2,22 @@
 -- in one project.
 -- use: ticket.sql
 
--- Here a status is a name in any workflow.
+-- Here a status is a name in any workflow, and there are many active sprints,
+-- which are few enough to be looked for before tickets are.
 -- fragment: ticket_searched
 t.deleted_at IS NULL AND @ticket_filters@
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (t.sprint_id IS NULL
+                AND :sprint_words::text[] && '{none,backlog}')
+            OR ('active' = ANY (:sprint_words::text[])
+                AND t.sprint_id = ANY (ARRAY(
+                   SELECT g.id
+                     FROM unnest(:orgs::uuid[]) AS held (org_id)
+                    CROSS JOIN LATERAL (
+                       SELECT g.id FROM sprint g
+                        WHERE g.org_id = held.org_id AND g.status = 'Active'
+                          AND g.deleted_at IS NULL
+                       OFFSET 0) g))))
        AND (:status::text[] IS NULL
             OR lower(t.status) IN (SELECT lower(named)
                                      FROM unnest(:status::text[]) AS named))
@@ -14,13 +27,15 @@ t.deleted_at IS NULL AND @ticket_filters@
                    AND s.name = t.status) = ANY (:category::text[]))
 
 -- Where the caller's tickets are: organizations as a whole where he sees all of
--- them, else the projects he sees; only the projects he names when he does.
+-- them, else the projects he sees; only the projects he names when he does. One
+-- person's tickets are few enough to be looked through in all projects.
 -- fragment: ticket_places
 SELECT mine.org_id, NULL::uuid AS project_id
       FROM unnest(:orgs::uuid[]) AS mine (org_id)
      WHERE :project::uuid[] IS NULL
-       AND mine.org_id = ANY (nullif(current_setting('alloy.all', true),
-                                     '')::uuid[])
+       AND (@ticket_one_person@
+            OR mine.org_id = ANY (nullif(current_setting('alloy.all', true),
+                                         '')::uuid[]))
     UNION ALL
     SELECT mine.org_id, p.id
       FROM unnest(:orgs::uuid[]) AS mine (org_id)
@@ -30,7 +45,8 @@ SELECT mine.org_id, NULL::uuid AS project_id
            AND (:project::uuid[] IS NULL OR p.id = ANY (:project::uuid[]))
         OFFSET 0) p
      WHERE :project::uuid[] IS NOT NULL
-        OR mine.org_id <> ALL (coalesce(nullif(current_setting('alloy.all',
+        OR NOT (@ticket_one_person@)
+       AND mine.org_id <> ALL (coalesce(nullif(current_setting('alloy.all',
                                                                true), ''),
                                         '{}')::uuid[])
 
@@ -55,7 +71,8 @@ SELECT @ticket_columns@,
          LIMIT :limit)
         UNION ALL
        (SELECT * FROM ticket t
-         WHERE t.org_id = mine.org_id AND t.project_id = mine.project_id
+         WHERE mine.project_id IS NOT NULL AND t.org_id = mine.org_id
+           AND t.project_id = mine.project_id
            AND @ticket_searched@ AND @sort_after@
          @sort_order@
          LIMIT :limit)) t

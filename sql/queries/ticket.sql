@@ -256,24 +256,24 @@ SELECT @ticket_columns@,
 -- fragment: ticket_page
 t.deleted_at IS NULL AND @sort_after@
 
+-- Tickets of one person alone come from their index in its order; a list of
+-- people loses it.
+-- fragment: ticket_one_person
+coalesce(cardinality(:assignee_id::uuid[]), 0) = 1
+                 AND :assignee_id_words::text[] IS NULL
+
 -- What every list of tickets may be filtered by.
 -- fragment: ticket_filters
 (:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
        AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
-       AND (:assignee_id::uuid[] IS NULL
-            OR t.assignee_id = ANY (:assignee_id::uuid[])
-            OR (:assignee_id_words::text[] IS NOT NULL
-                AND t.assignee_id IS NULL))
+       AND CASE WHEN :assignee_id::uuid[] IS NULL THEN true
+                WHEN @ticket_one_person@
+                THEN t.assignee_id = (:assignee_id::uuid[])[1]
+                ELSE t.assignee_id = ANY (:assignee_id::uuid[])
+                     OR (:assignee_id_words::text[] IS NOT NULL
+                         AND t.assignee_id IS NULL) END
        AND (:reporter_id::uuid[] IS NULL
             OR t.reporter_id = ANY (:reporter_id::uuid[]))
-       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
-            OR (t.sprint_id IS NULL
-                AND :sprint_words::text[] && '{none,backlog}')
-            OR ('active' = ANY (:sprint_words::text[])
-                AND (SELECT true FROM sprint g
-                      WHERE g.org_id = t.org_id AND g.id = t.sprint_id
-                        AND g.status = 'Active' AND g.deleted_at IS NULL
-                      LIMIT 1)))
        AND (:parent::uuid[] IS NULL OR t.parent_id = ANY (:parent::uuid[])
             OR (:parent_words::text[] IS NOT NULL AND t.parent_id IS NULL))
        AND (:label::uuid[] IS NULL
@@ -350,6 +350,8 @@ SELECT @ticket_columns@,
                                                    AS named))
                   AND (:category::text[] IS NULL
                        OR s.category = ANY (:category::text[])))))
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
        AND @ticket_filters@
      @sort_order@
      LIMIT :limit) t
