@@ -2,8 +2,8 @@
 
 -- What the beginning of a word may be the beginning of. Documents hold stems: one
 -- that is as long begins with it, and a shorter one is the stem of it with some
--- ending. "pagina" may become pagination, whose stem is "pagin"; "plann" may become
--- planning, whose stem is "plan".
+-- ending. "pagina" may become pagination, whose stem is "pagin"; "plann" may
+-- become planning, whose stem is "plan".
 CREATE OR REPLACE FUNCTION alloy.search_beginning(typed text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
     SELECT concat_ws(' | ', quote_literal(typed) || ':*',
@@ -28,10 +28,10 @@ GRANT EXECUTE ON FUNCTION alloy.search_beginning(text) TO alloy_app;
 
 -- What people type into a search box: words that must all be there, "phrases",
 -- or, and - for what must not. English stems; a text of nothing but stop words
--- ("to do") is taken as it is. The last word may be the beginning of one, unless
--- a quote or a minus is before it; beginnings shorter than three letters would
--- read half the index. Nothing typed is an error: where PostgreSQL has one (more
--- signs in a row than its parser can stack) signs are not read as such.
+-- ("to do") is looked for in titles. The last word may be the beginning of one,
+-- unless a quote or a minus is before it; beginnings shorter than three letters
+-- would read half the index. Nothing typed is an error: where PostgreSQL has one
+-- (more signs in a row than its parser can stack) signs are not read as such.
 CREATE OR REPLACE FUNCTION alloy.search_query(typed text) RETURNS tsquery
     LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
     SET client_min_messages = warning AS $$

@@ -3,7 +3,8 @@
 -- word is turned into stems instead (alloy.search_query). Documents made before
 -- hold more than that, so they are found as well.
 
--- English without stop words left out: "to do" is a title, too.
+-- English with its stop words, for titles: "to do" is one. In longer texts they
+-- are noise.
 CREATE TEXT SEARCH DICTIONARY alloy.stem (
     TEMPLATE = pg_catalog.snowball, Language = english
 );
@@ -13,5 +14,7 @@ ALTER TEXT SEARCH CONFIGURATION alloy.words
 
 CREATE OR REPLACE FUNCTION alloy.words(content text, weight "char")
     RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN setweight(to_tsvector('alloy.words'::regconfig,
+    RETURN setweight(to_tsvector(CASE weight WHEN 'A'
+                                 THEN 'alloy.words'::regconfig
+                                 ELSE 'pg_catalog.english'::regconfig END,
                                  coalesce(content, '')), weight);
