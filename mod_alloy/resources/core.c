@@ -25,6 +25,7 @@
 #include "sql/tag.h"
 #include "sql/team.h"
 #include "sql/ticket.h"
+#include "sql/ticket_set.h"
 
 /* The newest file in sql/migrations. */
 #define SCHEMA 60
@@ -53,6 +54,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_project_operations,
     alloy_ticket_operations,
     alloy_search_operations,
+    alloy_ticket_batch_operations,
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
@@ -84,6 +86,7 @@ static const alloy_statement_t *const *const statements[] = {
     sql_invite_statements,
     sql_project_statements,
     sql_ticket_statements,
+    sql_ticket_set_statements,
     sql_comment_statements,
     sql_activity_statements,
     sql_sprint_statements,

@@ -113,6 +113,7 @@ const alloy_operation_t alloy_transition_operations[] = {
         .params = transition_params,
         .answer = &alloy_ticket_shape,
         .guarded = &transition_guarded,
+        .many = &alloy_ticket_update_many,
     },
     {
         .id = "ticket_transitions",

@@ -205,6 +205,16 @@ SELECT @ticket_columns@,
  @ticket_joins@
  WHERE @ticket_target@
 
+-- name: ticket_show_many :many
+SELECT @ticket_columns@,
+       @ticket_labels@
+  FROM unnest(:ids::uuid[]) AS shown (id)
+ CROSS JOIN LATERAL (
+    SELECT * FROM ticket t
+     WHERE t.org_id = :org AND t.id = shown.id AND t.deleted_at IS NULL
+     LIMIT 1) t
+ @ticket_joins@
+
 -- Did this change c of ticket t happen by then? It is logged a moment after the
 -- row was stamped; of the last one both are known.
 -- fragment: ticket_happened
