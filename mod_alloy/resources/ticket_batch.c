@@ -49,12 +49,22 @@ static const alloy_field_t batch_fields[] = {
 
 static const alloy_shape_t batch_shape = { "TicketBatch", batch_fields };
 
+static const char *const moves[] = { "action", "transition", NULL };
+
+static const alloy_tool_t batch_tools[] = {
+    { .name = "batch_transition",
+      .summary = "Moves up to a thousand tickets to another status each.",
+      .fixed = moves },
+    ALLOY_TOOLS_END
+};
+
 const alloy_operation_t alloy_ticket_batch_operations[] = {
     {
         .id = "ticket_batch",
         .method = ALLOY_POST,
         .path = "/tickets/batch",
         .tool = "batch_update_tickets",
+        .tools = batch_tools,
         .noun = "tickets",
         .summary = "Changes, moves or deletes up to a thousand tickets at "
                    "once.",
