@@ -108,7 +108,7 @@ extern const alloy_shape_t alloy_label_shape;
 extern const alloy_format_t alloy_markdown_format;
 /** Decide a move from the row of ticket_move_read: binds to_status, the wanted
  *  status in its workflow's own spelling (NULL: none was asked for).
- *  Problems: validation_failed at /status, with the names there are. */
+ *  Problems: invalid_state in an archived project; validation_failed at /status, with the names there are. */
 extern alloy_decide_fn alloy_move_decide;
 
 /** What the operations of a batch of tickets say. */

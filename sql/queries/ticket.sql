@@ -132,7 +132,7 @@ WITH held AS (
     INSERT INTO comment (org_id, id, project_id, ticket_id, author_id, body,
                          mentions)
     SELECT :org, :new_comment, t.project_id, t.id, :me, :comment,
-           alloy.mentions(:org, :comment)
+           alloy.mentions(:org, t.project_id, :comment)
       FROM t
      WHERE :comment::text IS NOT NULL
 )
@@ -524,7 +524,7 @@ SELECT t.id FROM ticket t
 -- What a move is decided from: where the ticket is, which status of its
 -- workflow was asked for (NULL: none has this name), which there are.
 -- fragment: ticket_move_facts
-t.id, t.project_id, t.workflow_id, t.version, t.status,
+t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)

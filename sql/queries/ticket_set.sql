@@ -64,7 +64,7 @@ SELECT t.id FROM ticket t
    FOR NO KEY UPDATE
 
 -- name: ticket_set_read :many
-SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
+SELECT t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(w.status)
@@ -89,7 +89,7 @@ SELECT t.id, t.project_id, t.workflow_id, t.version, t.status,
        AND t.id = ANY (:ids::uuid[])
      LIMIT 1) t
  CROSS JOIN LATERAL (
-    SELECT p.id FROM project p
+    SELECT p.archived FROM project p
      WHERE p.org_id = :org AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
 
