@@ -269,6 +269,7 @@ alloy_problem_t *alloy_many_resolve(alloy_many_batch_t *batch)
 
         item->problem = resolve(item);
         call->conflict |= item->call->conflict;
+        call->stale |= item->call->stale;
         if (is_fatal(item->problem)) {
             return item->problem;
         }

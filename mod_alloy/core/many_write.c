@@ -58,6 +58,20 @@ static const char *rows_of(alloy_many_item_t *const *items, int count,
     return apr_pstrmemdup(pool, out->bytes, out->length);
 }
 
+/* A part's statement. What befalls it befalls the batch: it is run again. */
+static alloy_problem_t *step(alloy_many_batch_t *batch, alloy_call_t *part,
+                             const alloy_statement_t *statement,
+                             const alloy_rows_t **prows)
+{
+    const alloy_result_t *result = NULL;
+    alloy_problem_t *problem = alloy_call_step(part, statement, &result);
+
+    batch->call->conflict |= part->conflict;
+    batch->call->stale |= part->stale;
+    *prows = alloy_rows_make(result, batch->call->pool);
+    return problem;
+}
+
 /** A statement for some items, and the single one it stands for. */
 typedef struct {
     const alloy_statement_t *statement, *single;
@@ -72,16 +86,11 @@ static alloy_problem_t *run(alloy_many_batch_t *batch, const errand_t *errand,
     apr_pool_t *pool = batch->call->pool;
     alloy_call_t *call = apr_pmemdup(pool, errand->items[0]->call,
                                      sizeof(*call));
-    const alloy_result_t *result = NULL;
-    alloy_problem_t *problem;
 
     alloy_bind(call, "ids", ids_of(errand->items, errand->count, pool));
     alloy_bind(call, "rows", rows_of(errand->items, errand->count,
                                      errand->single, pool));
-    problem = alloy_call_step(call, errand->statement, &result);
-    batch->call->conflict |= call->conflict;
-    *prows = alloy_rows_make(result, pool);
-    return problem;
+    return step(batch, call, errand->statement, prows);
 }
 
 /* Rows by the id they are about: id -> alloy_rows_t *, which are few each. */
@@ -120,14 +129,15 @@ static const alloy_guarded_t *guarded_of(const alloy_many_item_t *item)
 
 /* ---- locks ------------------------------------------------------------------------- */
 
-static alloy_problem_t *lock_hooks(alloy_many_item_t *item)
+static alloy_problem_t *lock_hooks(alloy_many_batch_t *batch,
+                                   alloy_many_item_t *item)
 {
     const alloy_hook_t *const *hook = item->call->op->hooks;
-    const alloy_result_t *ignored = NULL;
+    const alloy_rows_t *ignored;
 
     for (; *hook; hook++) {
         if ((*hook)->lock) {
-            ALLOY_TRY(alloy_call_step(item->call, (*hook)->lock, &ignored));
+            ALLOY_TRY(step(batch, item->call, (*hook)->lock, &ignored));
         }
     }
     return NULL;
@@ -167,8 +177,7 @@ alloy_problem_t *alloy_many_lock(alloy_many_batch_t *batch)
     }
     qsort(items, count, sizeof(*items), compare_orgs);
     for (i = 0; i < count; i++) {
-        ALLOY_TRY(lock_hooks(items[i]));
-        batch->call->conflict |= items[i]->call->conflict;
+        ALLOY_TRY(lock_hooks(batch, items[i]));
     }
     for (first = 0; first < count; first = i) {
         const char *org = items[first]->call->org_id;
@@ -208,17 +217,6 @@ static alloy_problem_t *read_rows(alloy_many_batch_t *batch,
     return NULL;
 }
 
-static alloy_problem_t *read_fact(alloy_many_item_t *item,
-                                  const alloy_statement_t *statement,
-                                  const alloy_rows_t **prows)
-{
-    const alloy_result_t *result = NULL;
-
-    ALLOY_TRY(alloy_call_step(item->call, statement, &result));
-    *prows = alloy_rows_make(result, item->call->pool);
-    return NULL;
-}
-
 static alloy_problem_t *read_facts(alloy_many_batch_t *batch, int hook,
                                    alloy_many_item_t **items, int count)
 {
@@ -238,7 +236,8 @@ static alloy_problem_t *read_facts(alloy_many_batch_t *batch, int hook,
     for (i = 0; i < count; i++) {
         const alloy_rows_t *own = hash ? rows_for(hash, items[i]) : NULL;
 
-        ALLOY_TRY(hash ? NULL : read_fact(items[i], asked->facts, &own));
+        ALLOY_TRY(hash ? NULL
+                  : step(batch, items[i]->call, asked->facts, &own));
         items[i]->facts[hook] = own ? own : apr_pcalloc(batch->call->pool,
                                                         sizeof(*own));
     }
