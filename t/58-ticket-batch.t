@@ -251,6 +251,7 @@ subtest 'tried, and repeated' => sub {
             query => '?dry_run=true');
     } $server, 'tried';
     is($dry->header('Dry-Run'), 'true', 'and says so');
+    is($dry->json->{dry_run}, json_true(), 'twice');
     is($dry->json->{results}[0]{body}{title}, 'Dry', 'its answer');
     my @once = ([{ ticket => 'WEB-1', title => 'Once' }],
         headers => { 'Idempotency-Key' => 'b' });

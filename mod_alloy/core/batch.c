@@ -335,6 +335,7 @@ static void write_results(alloy_call_t *call, const batch_t *batch)
         write_result(out, &batch->items[i]);
     }
     alloy_out_end(out);
+    alloy_convention_mark(call, out);
     alloy_out_end(out);
 }
 

@@ -9,6 +9,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+#include "convention.h"
 #include "log.h"
 #include "part.h"
 #include "sql/principal.h"
@@ -394,6 +395,7 @@ static void write_results(alloy_many_batch_t *batch)
         write_result(out, batch, &batch->items[i]);
     }
     alloy_out_end(out);
+    alloy_convention_mark(batch->call, out);
     alloy_out_end(out);
 }
 
