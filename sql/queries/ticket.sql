@@ -645,19 +645,22 @@ UPDATE ticket t SET deleted_at = clock_timestamp()
 -- Run behind sprint_lock. All of them enter, or none.
 -- name: ticket_enter_sprint :many
 WITH there AS (
-    SELECT s.id, s.project_id, s.status FROM sprint s
+    SELECT s.id, s.project_id, s.status, p.archived
+      FROM sprint s
+     CROSS JOIN LATERAL (
+        SELECT p.archived FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1) p
      WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-       AND (SELECT true FROM project p
-             WHERE p.org_id = :org AND p.id = s.project_id
-               AND p.deleted_at IS NULL
-             LIMIT 1)
 ), wanted AS (
     SELECT * FROM ticket t
      WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
        AND t.deleted_at IS NULL
 ), judged AS (
     SELECT there.id,
-           CASE WHEN there.status = 'Completed' THEN 'completed'
+           CASE WHEN there.archived THEN 'archived'
+                WHEN there.status = 'Completed' THEN 'completed'
                 WHEN EXISTS (SELECT FROM wanted
                               WHERE wanted.project_id <> there.project_id)
                 THEN 'other_project' END AS refusal
