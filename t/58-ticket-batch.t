@@ -263,8 +263,39 @@ subtest 'tried, and repeated' => sub {
         'changed once');
 };
 
+subtest 'in a batch of anything, and undone' => sub {
+    my $op = sub { return { method => $_[0], path => $_[1], body => $_[2] } };
+    my $answer = $server->post('/batch', { operations => [
+        $op->(PATCH => '/tickets/WEB-1', { title => 'Before' }),
+        $op->(POST => '/tickets/batch', { operations => [
+            { ticket => 'BETA-1', title => 'Within' },
+            { ticket => 'WEB-1', title => 'Within' },
+            { ticket => 'WEB-2', action => 'delete' }] }),
+        $op->(PATCH => '/tickets/WEB-1', { priority => 'Low' }),
+    ] }, token => $ann);
+    status_is($answer, 200);
+    is_deeply([map { $_->{status} } @{ $answer->json->{results} }],
+        [200, 200, 200], 'done');
+    is_deeply([@{ ticket('WEB-1') }{qw(title priority)}], ['Within', 'Low'],
+        'in order');
+    is_deeply([map { [@$_{qw(operation rows)}] } @{ logged($answer) }],
+        [['ticket_delete', 1], ['ticket_update', 4]], 'by what each was');
+    is_problem($server->post('/batch', { operations => [
+        $op->(PATCH => '/tickets/WEB-1', { title => 'x' }),
+        $op->(POST => '/tickets/batch', { operations => [
+            { ticket => 'WEB-1' }, { ticket => 'WEB-3', title => '' }] })] },
+        token => $ann), 422, 'validation_failed',
+        errors => ['/operations/1/body/operations/1/title']);
+    my $batch = batch([{ ticket => 'WEB-1', title => 'Wrong' },
+        { ticket => 'WEB-3', action => 'delete' }]);
+    status_is($server->post('/changes/' . $batch->header('Alloy-Change-Id')
+        . '/revert', undef, token => $ann), 200);
+    is(ticket('WEB-1')->{title}, 'Within', 'as it was');
+    status_is($server->get('/tickets/WEB-3', token => $ann), 200, 'there');
+};
+
 subtest 'two batches over the same tickets, in opposite order' => sub {
-    my @keys = map {"WEB-$_"} 1, 2, 3, 5, 6, 7, 9 .. 12;
+    my @keys = map {"WEB-$_"} 1, 3, 5, 6, 7, 9 .. 12;
     my @answers = together(map {
         my ($n, @order) = ($_, $_ % 2 ? @keys : reverse @keys);
         sub { batch([map { { ticket => $_, title => "by $n" } } @order]) }
