@@ -207,11 +207,20 @@ static int writes_any(const alloy_step_t *steps, int count)
     return 0;
 }
 
+/* Whose transaction it is: that of the outermost call. */
+static alloy_call_t *owner_of(alloy_call_t *call)
+{
+    while (call->parent) {
+        call = call->parent;
+    }
+    return call;
+}
+
 /* In an open transaction, which may have other settings: those of the
  * operation, while a reference is looked up with the least. */
 static alloy_problem_t *settle(alloy_call_t *call, alloy_role_e role)
 {
-    alloy_call_t *owner = call->parent ? call->parent : call;
+    alloy_call_t *owner = owner_of(call);
     alloy_db_fault_t fault = { "" };
     const char *wanted;
     alloy_enter_t enter;

@@ -26,6 +26,7 @@
 #include "sql/tag.h"
 #include "sql/team.h"
 #include "sql/ticket.h"
+#include "sql/ticket_set.h"
 
 /* The newest file in sql/migrations. */
 #define SCHEMA 61
@@ -54,6 +55,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_project_operations,
     alloy_ticket_operations,
     alloy_search_operations,
+    alloy_ticket_batch_operations,
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
@@ -86,6 +88,7 @@ static const alloy_statement_t *const *const statements[] = {
     sql_project_statements,
     sql_ticket_statements,
     sql_search_statements,
+    sql_ticket_set_statements,
     sql_comment_statements,
     sql_activity_statements,
     sql_sprint_statements,

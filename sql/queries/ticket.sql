@@ -132,7 +132,7 @@ WITH held AS (
     INSERT INTO comment (org_id, id, project_id, ticket_id, author_id, body,
                          mentions)
     SELECT :org, :new_comment, t.project_id, t.id, :me, :comment,
-           alloy.mentions(:org, :comment)
+           alloy.mentions(:org, t.project_id, :comment)
       FROM t
      WHERE :comment::text IS NOT NULL
 )
@@ -204,6 +204,16 @@ SELECT @ticket_columns@,
   FROM ticket t
  @ticket_joins@
  WHERE @ticket_target@
+
+-- name: ticket_show_many :many
+SELECT @ticket_columns@,
+       @ticket_labels@
+  FROM unnest(:ids::uuid[]) AS shown (id)
+ CROSS JOIN LATERAL (
+    SELECT * FROM ticket t
+     WHERE t.org_id = :org AND t.id = shown.id AND t.deleted_at IS NULL
+     LIMIT 1) t
+ @ticket_joins@
 
 -- Did this change c of ticket t happen by then? It is logged a moment after the
 -- row was stamped; of the last one both are known.
@@ -381,7 +391,7 @@ SELECT t.id FROM ticket t
 -- What a move is decided from: where the ticket is, which status of its
 -- workflow was asked for (NULL: none has this name), which there are.
 -- fragment: ticket_move_facts
-t.id, t.project_id, t.workflow_id, t.version, t.status,
+t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)
@@ -502,19 +512,22 @@ UPDATE ticket t SET deleted_at = clock_timestamp()
 -- Run behind sprint_lock. All of them enter, or none.
 -- name: ticket_enter_sprint :many
 WITH there AS (
-    SELECT s.id, s.project_id, s.status FROM sprint s
+    SELECT s.id, s.project_id, s.status, p.archived
+      FROM sprint s
+     CROSS JOIN LATERAL (
+        SELECT p.archived FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1) p
      WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-       AND (SELECT true FROM project p
-             WHERE p.org_id = :org AND p.id = s.project_id
-               AND p.deleted_at IS NULL
-             LIMIT 1)
 ), wanted AS (
     SELECT * FROM ticket t
      WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
        AND t.deleted_at IS NULL
 ), judged AS (
     SELECT there.id,
-           CASE WHEN there.status = 'Completed' THEN 'completed'
+           CASE WHEN there.archived THEN 'archived'
+                WHEN there.status = 'Completed' THEN 'completed'
                 WHEN EXISTS (SELECT FROM wanted
                               WHERE wanted.project_id <> there.project_id)
                 THEN 'other_project' END AS refusal
