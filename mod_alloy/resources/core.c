@@ -27,7 +27,7 @@
 #include "sql/ticket.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 60
+#define SCHEMA 65
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
