@@ -35,10 +35,9 @@ CROSS JOIN LATERAL (
      WHERE p.org_id = t.org_id AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
  CROSS JOIN LATERAL (
-    SELECT s.category FROM workflow_status s
-     WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
-       AND s.name = t.status
-     LIMIT 1) s
+    SELECT (SELECT s.category FROM workflow_status s
+             WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
+               AND s.name = t.status) AS category) s
 
 -- fragment: ticket_target
 t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
