@@ -63,6 +63,7 @@ typedef enum {
 #define ALLOY_SQL_CUSTOM 0x01u  /* optional filters: wants a custom plan */
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
+#define ALLOY_SQL_WITHIN 0x08u  /* of projects' rows, only those of :project */
 
 /** A page's rows in another order; .word is what `sort` says: "-created_at". */
 typedef struct {

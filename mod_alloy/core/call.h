@@ -111,6 +111,9 @@ int alloy_access_suffices(const alloy_membership_t *org, alloy_role_e role);
 /** Settings for ROLE, narrowed to the call's organization when it has one. */
 void alloy_access_enter(alloy_enter_t *enter, alloy_call_t *call,
                         alloy_role_e role, int writes);
+/** Narrow them to PROJECT (an id) if it is one of those listed. */
+void alloy_access_narrow(alloy_enter_t *enter, const char *project,
+                         apr_pool_t *pool);
 /** Ids of all organizations where the role is at least ROLE, as an array
  *  literal; only the call's own when it has one. */
 const char *alloy_access_orgs(const alloy_call_t *call, alloy_role_e role);

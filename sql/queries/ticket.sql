@@ -35,10 +35,9 @@ CROSS JOIN LATERAL (
      WHERE p.org_id = t.org_id AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
  CROSS JOIN LATERAL (
-    SELECT s.category FROM workflow_status s
-     WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
-       AND s.name = t.status
-     LIMIT 1) s
+    SELECT (SELECT s.category FROM workflow_status s
+             WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
+               AND s.name = t.status) AS category) s
 
 -- fragment: ticket_target
 t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
@@ -163,7 +162,7 @@ SELECT @ticket_columns@,
 -- Where it makes no ticket, it takes no number either, and the statement above
 -- says why. (Of an EXISTS the planner makes a table of all the organization's
 -- statuses.)
--- name: ticket_create_plain :one
+-- name: ticket_create_plain :one :within
 WITH counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -309,14 +308,16 @@ coalesce(cardinality(:assignee_id::uuid[]), 0) = 1
 
 -- The project and the statuses of its workflow, which is that of each of its
 -- tickets, are read once; a join would look for them as often as there are
--- tickets, or lose their order.
--- name: ticket_list_all :page
+-- tickets, or lose their order. As one object of names the statuses are searched
+-- by a comparison or two; a list of rows would be read anew for each ticket.
+-- name: ticket_list_all :page :within
 -- sorts: t -created_at created_at -updated_at updated_at
 WITH home AS MATERIALIZED (
     SELECT p.id, p.key, p.workflow_id FROM project p
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
 ), statuses AS MATERIALIZED (
-    SELECT s.name, s.category FROM workflow_status s
+    SELECT jsonb_object_agg(s.name, s.category) AS categories
+      FROM workflow_status s
      WHERE s.org_id = :org
        AND s.workflow_id = (SELECT p.workflow_id FROM home p)
 )
@@ -326,8 +327,7 @@ SELECT @ticket_columns@,
   FROM ticket t
  CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
  CROSS JOIN LATERAL (
-    SELECT (SELECT s.category FROM statuses s WHERE s.name = t.status)
-        AS category) s
+    SELECT (SELECT s.categories FROM statuses s) ->> t.status AS category) s
  WHERE t.org_id = :org AND t.project_id = (SELECT p.id FROM home p)
    AND @ticket_page@
  @sort_order@
