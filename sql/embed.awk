@@ -12,7 +12,10 @@
 # The first word after a statement's name says what it answers (:one :many
 # :page :exec); :custom, :write and :slow may follow. A statement that says
 # INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one that
-# writes through a function must say so.
+# writes through a function must say so. :locks=ticket names the parameter
+# with the id of the row it changes, :counts=project likewise for a row that
+# everybody wants: writes that share a transaction are sorted by these ids, the
+# latter last, so that two of them never wait for each other.
 #
 # The first word after "sorts:" is the alias whose columns the rest names, "-"
 # before the largest first. A statement is made for each, the first under the
@@ -128,9 +131,16 @@ function begin_statement(words, n,    i, word) {
     mode[count] = MODES[substr(word, 2)]
     for (i = 3; i <= n; i++) {
         word = substr(words[i], 2)
+        if (word ~ /^(locks|counts)=[a-z_]+$/) {
+            flag[count, "counts"] = (word ~ /^counts/)
+            sub(/^.*=/, "", word)
+            locks[count] = word
+            continue
+        }
         if (words[i] !~ /^:/ || !(word in FLAGS)) {
             fail(FNR, "\"" words[i] "\" means nothing after statement \"" \
-                      name "\"; write :custom, :write or :slow")
+                      name "\"; write :custom, :write, :slow, :locks=... " \
+                      "or :counts=...")
         }
         flag[count, word] = 1
     }
@@ -372,6 +382,10 @@ function number_parameters(s,    out, n, part, word, last) {
         s = substr(s, n + 1)
     }
     texts[count] = out
+    if ((count in locks) && !((count, locks[count]) in place)) {
+        fail(first, "\"" name "\" has no parameter \"" locks[count] \
+                    "\", by which it says it locks")
+    }
 }
 
 # ---- writing ----------------------------------------------------------------
@@ -456,6 +470,9 @@ function print_members(i, name, how, text,    j, n, parts) {
         printf "%s, ", c_string(param[i, j])
     }
     print "NULL },"
+    if (i in locks) {
+        print "    .locks = \"" locks[i] "\","
+    }
     print "    .text ="
     n = split(text, parts, "\n")
     for (j = 1; j <= n; j++) {
@@ -473,6 +490,9 @@ function flag_words(i,    words) {
     }
     if (flag[i, "slow"]) {
         words = words " | ALLOY_SQL_SLOW"
+    }
+    if (flag[i, "counts"]) {
+        words = words " | ALLOY_SQL_COUNTS"
     }
     return words == "" ? "0" : substr(words, 4)
 }

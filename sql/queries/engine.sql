@@ -39,6 +39,12 @@ SELECT @settings@, @limit@, @custom@ FROM @verified@;
 -- name: enter_call :one
 SELECT @settings@, @limit@, @call@ FROM @verified@;
 
+-- Whoever makes others wait, because they share his transaction, does not wait
+-- for locks himself.
+-- name: enter_call_shared :one
+SELECT @settings@, @limit@, @call@, set_config('lock_timeout', '100ms', true)
+  FROM @verified@;
+
 -- name: enter_call_custom :one
 SELECT @settings@, @limit@, @call@, @custom@ FROM @verified@;
 
