@@ -64,6 +64,8 @@ typedef enum {
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
 #define ALLOY_SQL_WITHIN 0x08u  /* of projects' rows, only those of :project */
+#define ALLOY_SQL_COUNTS 0x10u  /* takes the lock everybody wants: it comes
+                                 * last (see .locks) */
 
 /** A page's rows in another order; .word is what `sort` says: "-created_at". */
 typedef struct {
@@ -102,6 +104,8 @@ struct alloy_statement_t {
                                  * total; or NULL */
     const alloy_sort_t *sorts;  /* PAGE: its orders, ended by a NULL word, what
                                  * `sort` may be; or NULL: only its own */
+    const char *locks;          /* parameter with the id of the row that it
+                                 * changes; NULL: not said */
 };
 
 #define ALLOY_PARAMS_MAX 48     /* of one statement */

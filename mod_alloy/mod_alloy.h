@@ -26,6 +26,8 @@ typedef enum {
     ALLOY_SET_WRITE_DEADLINE, /* follows the one for reads */
     ALLOY_SET_READ_WAIT,
     ALLOY_SET_WRITE_WAIT, /* likewise */
+    ALLOY_SET_READ_LANES,
+    ALLOY_SET_WRITE_LANES, /* likewise */
     ALLOY_SET_PREPARE,
     ALLOY_SET_REGISTRATION,
     ALLOY_SET_BODY_LIMIT,

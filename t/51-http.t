@@ -526,6 +526,7 @@ subtest 'apache2 -t' => sub {
         [ 'AlloyDatabaseTimeout 10 9999999', qr/"9999999"/ ],
         [ 'AlloyDatabaseTimeout', qr/takes 1-2 arguments/ ],
         [ 'AlloyDatabaseWait soon', qr/"soon"/ ],
+        [ 'AlloyDatabaseLanes -1', qr/"-1".*from 0 to 100/ ],
         [ 'AlloyDatabasePrepare maybe', qr/On or Off/ ],
         [ 'AlloyDatabase "no connection string"',
             qr/connection string.*postgresql:/ ],

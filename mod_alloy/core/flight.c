@@ -96,6 +96,9 @@ static const alloy_statement_t *choose_enter(const alloy_enter_t *enter,
     if (!enter->user) {
         return &sql_enter_public;
     }
+    if (enter->call && flags & ALLOY_FLIGHT_SHARED) {
+        return &sql_enter_call_shared;
+    }
     if (enter->call) {
         return custom ? &sql_enter_call_custom : &sql_enter_call;
     }
@@ -157,6 +160,11 @@ static int is_outdated(const char *sqlstate)
     return is_any(sqlstate, states);
 }
 
+int alloy_flight_is_outdated(const alloy_exchange_t *exchange)
+{
+    return exchange->prepare && is_outdated(exchange->fault->sqlstate);
+}
+
 static int entered_stale(const alloy_flight_t *flight)
 {
     const PGresult *entered = flight->exchange.results[flight->enter];
@@ -200,7 +208,7 @@ static int is_worth_another(const alloy_flight_t *flight, alloy_exchange_e end)
         return !(flight->flags & ALLOY_SQL_WRITE);
     case ALLOY_EXCHANGE_REFUSED:
         return exchange->fatal || is_conflict(exchange->fault->sqlstate)
-               || (exchange->prepare && is_outdated(exchange->fault->sqlstate));
+               || alloy_flight_is_outdated(exchange);
     default:
         return 0;
     }
@@ -235,8 +243,8 @@ alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
     return steps;
 }
 
-static apr_status_t take_connection(alloy_connection_t **pconnection,
-                                    const alloy_flight_t *flight)
+apr_status_t alloy_flight_take(alloy_connection_t **pconnection,
+                               const alloy_flight_t *flight)
 {
     apr_time_t until = alloy_pool_now() + flight->wait;
     apr_time_t last = flight->exchange.deadline - flight->least;
@@ -277,15 +285,14 @@ static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
     alloy_outcome_e outcome;
 
     *again = 0;
-    if (take_connection(&connection, flight) != APR_SUCCESS) {
+    if (alloy_flight_take(&connection, flight) != APR_SUCCESS) {
         return ALLOY_DB_NOT_STARTED;
     }
     shorten_limit(flight);
     end = alloy_exchange_run(exchange, connection);
     outcome = read_end(flight, end);
     *again = is_worth_another(flight, end);
-    if (end == ALLOY_EXCHANGE_REFUSED && exchange->prepare
-        && is_outdated(exchange->fault->sqlstate)) {
+    if (end == ALLOY_EXCHANGE_REFUSED && alloy_flight_is_outdated(exchange)) {
         alloy_pool_renew(flight->db->pool, connection);
     }
     if (outcome != ALLOY_DB_COMMITTED) {

@@ -45,6 +45,12 @@ SELECT num_nulls(@settings@, @limit@, @custom@) = 0 AS ok FROM @verified@;
 -- name: enter_call :one
 SELECT num_nulls(@settings@, @limit@, @call@) = 0 AS ok FROM @verified@;
 
+-- Whoever makes others wait, because they share his transaction, does not wait
+-- for locks himself.
+-- name: enter_call_shared :one
+SELECT @settings@, @limit@, @call@, set_config('lock_timeout', '100ms', true)
+  FROM @verified@;
+
 -- name: enter_call_custom :one
 SELECT num_nulls(@settings@, @limit@, @call@, @custom@) = 0 AS ok FROM @verified@;
 

@@ -98,7 +98,7 @@ SELECT FROM sprint g
 -- up by: a number is taken only together with its ticket, and no ticket enters
 -- a workflow its project has just left. Of a project that changed while the
 -- counter was waited for, the old state is seen below: it explains nothing.
--- name: ticket_create :one
+-- name: ticket_create :one :counts=project
 WITH held AS (
     @ticket_held@
 ), counted AS (
@@ -162,7 +162,7 @@ SELECT @ticket_columns@,
 -- Where it makes no ticket, it takes no number either, and the statement above
 -- says why. (Of an EXISTS the planner makes a table of all the organization's
 -- statuses.)
--- name: ticket_create_plain :one :within
+-- name: ticket_create_plain :one :within :counts=project
 WITH counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -371,14 +371,14 @@ SELECT @ticket_columns@,
 
 -- Changing --------------------------------------------------------------------
 
--- name: ticket_lock :exec
+-- name: ticket_lock :exec :locks=ticket
 SELECT t.id FROM ticket t
  WHERE @ticket_target@
    FOR NO KEY UPDATE
 
 -- Parents are serialized by the organization, which is locked first: of two who
 -- put two tickets below each other, the second sees what the first did.
--- name: ticket_update_lock :exec
+-- name: ticket_update_lock :exec :locks=ticket
 WITH tree AS MATERIALIZED (
     SELECT o.org_id FROM organization o
      WHERE o.org_id = :org AND :parent_id::uuid IS NOT NULL
@@ -431,7 +431,7 @@ CASE WHEN :to_status::text IS NULL THEN t.closed_at
                                 AND s.category = 'done')
                 THEN coalesce(t.closed_at, clock_timestamp()) END
 
--- name: ticket_update :one
+-- name: ticket_update :one :locks=ticket
 WITH held AS (
     @ticket_held@
 ), t AS (
@@ -471,7 +471,7 @@ SELECT @ticket_columns@,
   FROM t
  @ticket_joins@
 
--- name: ticket_transition :one
+-- name: ticket_transition :one :locks=ticket
 WITH t AS (
     UPDATE ticket t
        SET status = :to_status::text,
@@ -502,7 +502,7 @@ SELECT t.status AS current,
     SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
--- name: ticket_delete :exec
+-- name: ticket_delete :exec :locks=ticket
 UPDATE ticket t SET deleted_at = clock_timestamp()
   FROM project p
  WHERE @ticket_in_project@ AND @ticket_target@
