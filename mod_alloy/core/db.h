@@ -110,6 +110,10 @@ const char *alloy_result_name(const alloy_result_t *result, int column);
 unsigned alloy_result_type(const alloy_result_t *result, int column);
 /** -1 when there is no such column. */
 int alloy_result_column(const alloy_result_t *result, const char *name);
+/** Likewise, looking first behind column AFTER (-1: at the first one): who
+ *  asks for columns in their order finds each at once. */
+int alloy_result_column_after(const alloy_result_t *result, const char *name,
+                              int after);
 /** NULL for SQL's NULL. */
 const char *alloy_result_cell(const alloy_result_t *result, int row,
                               int column, int *length);

@@ -58,6 +58,24 @@ int alloy_result_column(const alloy_result_t *result, const char *name)
     return column;
 }
 
+int alloy_result_column_after(const alloy_result_t *result, const char *name,
+                              int after)
+{
+    int count = PQnfields(result->pg);
+    int column = after + 1;
+    int i;
+
+    for (i = 0; i < count; i++, column++) {
+        if (column >= count) {
+            column = 0;
+        }
+        if (!strcmp(PQfname(result->pg, column), name)) {
+            return column;
+        }
+    }
+    return -1;
+}
+
 const char *alloy_result_cell(const alloy_result_t *result, int row, int column,
                               int *length)
 {
