@@ -41,6 +41,7 @@ static const rule_t rules[ALLOY_SETTINGS] = {
     [ALLOY_SET_THROTTLE] = { 0, 1, 1, NULL },
     [ALLOY_SET_ROOT_PATHS] = { 0, 1, 0, NULL },
     [ALLOY_SET_KEEPALIVE_WAIT] = { 0, 1000, 5, "milliseconds" },
+    [ALLOY_SET_GIVE_WAY] = { 0, 1, 1, NULL },
     [ALLOY_SET_TOKEN_RATE] = { 0, 1000000, 0, "requests a minute" },
     [ALLOY_SET_ADDRESS_RATE] = { 0, 1000000, 0, "requests a minute" },
 };
@@ -530,6 +531,7 @@ const char *alloy_config_settle(const server_rec *server,
     own->settings[ALLOY_SET_ROOT_PATHS] = setting(own, ALLOY_SET_ROOT_PATHS);
     own->settings[ALLOY_SET_KEEPALIVE_WAIT] =
         setting(own, ALLOY_SET_KEEPALIVE_WAIT);
+    own->settings[ALLOY_SET_GIVE_WAY] = setting(own, ALLOY_SET_GIVE_WAY);
     own->registry = registry;
     return settle_keys(own, pool, scratch);
 }
@@ -554,6 +556,8 @@ const command_rec alloy_config_directives[] = {
     AP_INIT_TAKE1("AlloyKeepAliveWait", set_number, RULE(KEEPALIVE_WAIT),
                   RSRC_CONF,
                   "milliseconds a thread waits for its client's next request"),
+    AP_INIT_FLAG("AlloyGiveWay", set_switch, RULE(GIVE_WAY), RSRC_CONF,
+                 "on: threads that wake up let others finish first"),
     AP_INIT_TAKE12("AlloyDatabaseLanes", set_pair, RULE(READ_LANES), RSRC_CONF,
                    "connections that short reads, and writes, share"),
     AP_INIT_FLAG("AlloyDatabasePrepare", set_switch, RULE(PREPARE), RSRC_CONF,
