@@ -144,7 +144,7 @@ static int is_any(const char *sqlstate, const char *const *list)
 }
 
 /* Another transaction was in the way (PostgreSQL's documentation, 13.5). */
-static int is_conflict(const char *sqlstate)
+int alloy_flight_is_conflict(const char *sqlstate)
 {
     static const char *const states[] = { "40001", "40P01", "55P03", NULL };
 
@@ -207,7 +207,8 @@ static int is_worth_another(const alloy_flight_t *flight, alloy_exchange_e end)
     case ALLOY_EXCHANGE_LOST:
         return !(flight->flags & ALLOY_SQL_WRITE);
     case ALLOY_EXCHANGE_REFUSED:
-        return exchange->fatal || is_conflict(exchange->fault->sqlstate)
+        return exchange->fatal
+               || alloy_flight_is_conflict(exchange->fault->sqlstate)
                || alloy_flight_is_outdated(exchange);
     default:
         return 0;
@@ -335,7 +336,7 @@ alloy_outcome_e alloy_flight_run(alloy_flight_t *flight,
             || alloy_pool_now() >= exchange->deadline - flight->least) {
             return outcome;
         }
-        if (is_conflict(fault->sqlstate)) {
+        if (alloy_flight_is_conflict(fault->sqlstate)) {
             pause_a_little();
         }
     }

@@ -47,6 +47,9 @@ void alloy_flight_limits(alloy_step_t *step, const alloy_db_t *db,
 apr_status_t alloy_flight_take(alloy_connection_t **pconnection,
                                const alloy_flight_t *flight);
 
+/** Was another transaction in the way, as long as it lasts? */
+int alloy_flight_is_conflict(const char *sqlstate);
+
 /** Was it refused because of plans of another schema?  A connection that
  *  prepares anew will do better. */
 int alloy_flight_is_outdated(const alloy_exchange_t *exchange);

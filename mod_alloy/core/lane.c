@@ -20,8 +20,10 @@
 #define FAILURES 3
 
 /* Who failed is sent alone for a while, or each of his mistakes would be paid
- * for by everybody. Users share these places by their hash. */
+ * for by everybody; shorter when others were in his way, who come and go.
+ * Users share these places by their hash. */
 #define PENALTY apr_time_from_sec(10)
+#define PENALTY_OF_CONFLICT apr_time_from_sec(1)
 #define PENALTIES 64
 
 struct alloy_lane_t {
@@ -220,10 +222,15 @@ static alloy_job_t *find_failed(const batch_t *batch,
     return NULL;
 }
 
-static void penalize(alloy_lane_t *lane, const alloy_job_t *job)
+static void penalize(alloy_lane_t *lane, const alloy_job_t *job,
+                     const char *sqlstate)
 {
+    apr_interval_time_t penalty = alloy_flight_is_conflict(sqlstate)
+                                      ? PENALTY_OF_CONFLICT
+                                      : PENALTY;
+
     apr_thread_mutex_lock(lane->mutex);
-    *penalty_of(lane, job) = alloy_pool_now() + PENALTY;
+    *penalty_of(lane, job) = alloy_pool_now() + penalty;
     apr_thread_mutex_unlock(lane->mutex);
 }
 
@@ -242,7 +249,7 @@ static int set_apart(alloy_lane_t *lane, const batch_t *batch,
     if (alloy_flight_is_outdated(exchange)) {
         alloy_pool_renew(lane->db->pool, connection);
     } else {
-        penalize(lane, failed);
+        penalize(lane, failed, exchange->fault->sqlstate);
     }
     return alloy_pool_now() < exchange->deadline;
 }
