@@ -207,14 +207,14 @@ static void end_all(const batch_t *batch, alloy_job_end_e end)
 static alloy_job_t *find_failed(const batch_t *batch,
                                 const alloy_exchange_t *exchange)
 {
-    int first = 0, i;
+    int behind = 0, i;
 
     for (i = 0; i < batch->count; i++) {
         alloy_job_t *job = batch->jobs[i];
 
         if (job->end == ALLOY_JOB_PENDING) {
-            first += job->count;
-            if (exchange->at <= first) {
+            behind += job->count;
+            if (exchange->failed < behind) {
                 return job;
             }
         }

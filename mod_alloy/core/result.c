@@ -79,11 +79,13 @@ int alloy_result_column_after(const alloy_result_t *result, const char *name,
 const char *alloy_result_cell(const alloy_result_t *result, int row, int column,
                               int *length)
 {
-    if (PQgetisnull(result->pg, row, column)) {
-        return NULL;
-    }
+    int size = PQgetlength(result->pg, row, column);
+
     if (length) {
-        *length = PQgetlength(result->pg, row, column);
+        *length = size;
+    }
+    if (!size && PQgetisnull(result->pg, row, column)) {
+        return NULL; /* whose length is 0, but not it alone */
     }
     return PQgetvalue(result->pg, row, column);
 }
