@@ -15,10 +15,11 @@
 # says INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one
 # that writes through a function must say so. One that is :within looks at
 # nothing of any project but :project, and alone in its transaction it is let
-# see no other. :locks=ticket names the parameter with the id of the row it
-# changes, :counts=project likewise for a row that everybody wants: writes that
-# share a transaction are sorted by these ids, the latter last, so that two of
-# them never wait for each other.
+# see no other.
+# :locks=ticket names the parameter with the id of the row it changes,
+# :counts=project likewise for a row that everybody wants: writes that share a
+# transaction are sorted by these ids, the latter last, so that two of them
+# never wait for each other.
 #
 # The first word after "sorts:" is the alias whose columns the rest names, "-"
 # before the largest first. A statement is made for each, the first under the
