@@ -301,6 +301,8 @@ typedef struct {
  * statement of its own, because what a statement sees is older than the lock
  * it waited for (PostgreSQL's documentation, 13.2.1).  Locks of hooks are
  * taken before the guarded write's own.
+ *
+ * .before may also let the write happen under protest: alloy_warn().
  */
 typedef struct {
     const char *action;
@@ -310,7 +312,9 @@ typedef struct {
                                      * and id; NULL: .facts, row by row */
     int counts;                     /* facts are counts: locked form only */
     alloy_decide_fn *before;
-    const alloy_statement_t *lock;  /* with .counts, or NULL */
+    const alloy_statement_t *lock;  /* with .counts or .must_lock, or NULL */
+    int (*must_lock)(const alloy_facts_t *facts);   /* are these facts counts?
+                                     * Asked before .before, or NULL */
 } alloy_hook_t;
 
 /* ---- Operations ------------------------------------------------------------ */
@@ -421,6 +425,9 @@ typedef struct {
     const alloy_statement_t *read;  /* columns id and those of .fields, for
                                      * :ids uuid[]; needed with .fields */
     const alloy_refusal_t *refusals;    /* .write may answer, or NULL */
+    const alloy_statement_t *instead;   /* answers instead of the operation's
+                                         * last step, in the same shape; one
+                                         * plugin's at most, or NULL */
 } alloy_extension_t;
 
 /* ---- Plugins --------------------------------------------------------------- */

@@ -298,7 +298,7 @@ const char *alloy_access_orgs(const alloy_call_t *call, alloy_role_e role)
 
 static const char *change_literal(alloy_call_t *call)
 {
-    const char *parts[6];
+    const char *parts[7];
 
     parts[0] = alloy_call_change_id(call);
     parts[1] = call->principal && call->principal->on_behalf_of
@@ -307,7 +307,8 @@ static const char *change_literal(alloy_call_t *call)
     parts[3] = call->request->client_name ? call->request->client_name : "";
     parts[4] = call->request->request_id;
     parts[5] = call->logged_as ? call->logged_as : call->op->row->id;
-    return alloy_array_literal(parts, 6, call->pool);
+    parts[6] = call->warned;
+    return alloy_array_literal(parts, call->warned ? 7 : 6, call->pool);
 }
 
 void alloy_access_enter(alloy_enter_t *enter, alloy_call_t *call,

@@ -82,6 +82,12 @@ ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name)
     return value ? value->given : 0;
 }
 
+ALLOY_DECLARE(int) alloy_offers(const alloy_call_t *call,
+                                const char *operation)
+{
+    return alloy_registry_find(call->engine->registry, operation) != NULL;
+}
+
 const char *alloy_call_change_id(alloy_call_t *call)
 {
     if (call->parent) {
@@ -217,6 +223,9 @@ static const alloy_statement_t *choose(const alloy_call_t *call)
     if (row->past && alloy_text(call, "as_of")) {
         return row->past;
     }
+    if (call->op->instead) {
+        return call->op->instead;
+    }
     if (row->key && alloy_given(call, row->key)) {
         return row->keyed;
     }
@@ -281,6 +290,8 @@ static void forget_try(alloy_call_t *call)
     call->answered = NULL;
     call->finished = call->replayed = 0;
     call->conflict = 0;
+    call->warned = NULL;
+    call->warnings = NULL;
 }
 
 static alloy_problem_t *run_transaction(alloy_call_t *call, alloy_run_fn *run)

@@ -88,6 +88,9 @@ struct alloy_call_t {
     int single;                 /* the answer is one thing ... */
     const char *version;        /* ... of this version, or NULL */
     const alloy_row_t *answered;        /* the row of alloy_answer_row() */
+    const char *warned;         /* codes of its warnings with commas, NULL:
+                                 * none */
+    alloy_out_t *warnings;      /* the same as a JSON array, still open */
     int finished;
     int replayed;               /* the answer is one kept earlier: nothing is
                                  * written */
@@ -180,6 +183,8 @@ alloy_problem_t *alloy_answer_result(alloy_call_t *call,
                                      const alloy_result_t *result);
 /** The statement found nothing: 404, or 403 when it is there. */
 alloy_problem_t *alloy_answer_nothing(alloy_call_t *call);
+/** Give a key of the answer a complete JSON text. */
+void alloy_answer_json(alloy_call_t *call, const char *key, const char *json);
 /** The problem of a _refusal column, or NULL. */
 alloy_problem_t *alloy_answer_refusal(alloy_call_t *call,
                                       const alloy_result_t *result);

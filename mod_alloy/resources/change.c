@@ -74,6 +74,8 @@ static const alloy_field_t change_fields[] = {
       "fields as they were; null when it was made." },
     { "after", ALLOY_JSON, ALLOY_ANSWERED | ALLOY_NULLABLE, "The changed fields "
       "as they are since; long texts are left out." },
+    { "warnings", ALLOY_TEXT, ALLOY_ANSWERED | ALLOY_MANY, "Codes of rules it "
+      "broke without being refused." },
     { "lost", ALLOY_UUID, ALLOY_ANSWERED | ALLOY_MANY, "Projects the reader "
       "can't see any more: drop everything below them." },
     { "gained", ALLOY_UUID, ALLOY_ANSWERED | ALLOY_MANY, "Projects he can see "

@@ -37,6 +37,14 @@ const alloy_resource_t alloy_ticket_resource = {
 
 /* ---- answers --------------------------------------------------------------- */
 
+static const alloy_field_t warning_fields[] = {
+    { "code", ALLOY_TEXT, 0, "Which rule, as the change log marks it." },
+    { "detail", ALLOY_TEXT, 0, "The same as a sentence." },
+    ALLOY_FIELDS_END
+};
+
+static const alloy_shape_t warning_shape = { "Warning", warning_fields };
+
 static const alloy_field_t ticket_fields[] = {
     { "id", ALLOY_UUID, 0, "Identifies the ticket for ever." },
     { "project_id", ALLOY_UUID, 0, "The project it belongs to." },
@@ -69,6 +77,9 @@ static const alloy_field_t ticket_fields[] = {
     { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
     { "closed_at", ALLOY_INSTANT, ALLOY_NULLABLE, "When it entered a status of "
       "the category done; null while it is open." },
+    { "warnings", ALLOY_JSON, ALLOY_MANY | ALLOY_ANSWERED, "Rules this change "
+      "broke without being refused; absent when there are none.", NULL,
+      &warning_shape },
     ALLOY_FIELDS_END
 };
 

@@ -389,9 +389,13 @@ SELECT t.id FROM ticket t
    FOR NO KEY UPDATE
 
 -- What a move is decided from: where the ticket is, which status of its
--- workflow was asked for (NULL: none has this name), which there are.
+-- workflow was asked for (NULL: none has this name), which there are, and which
+-- version of the workflow says so.
 -- fragment: ticket_move_facts
 t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
+       CASE WHEN :status::text IS NOT NULL THEN (
+           SELECT w.version FROM workflow w
+            WHERE w.org_id = :org AND w.id = t.workflow_id) END AS rules,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)
@@ -420,6 +424,19 @@ SELECT @ticket_move_facts@,
   CROSS JOIN LATERAL (
     SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
+
+-- The workflow a move was decided by is still the same. Its status is held as the
+-- ticket's foreign key holds it a moment later: one that is being taken out of
+-- the workflow is gone here, and an error there.
+-- fragment: ticket_ruled
+(:to_status::text IS NULL
+            OR ((SELECT w.version FROM workflow w
+                  WHERE w.org_id = :org AND w.id = t.workflow_id)
+                = :rules::bigint
+                AND (SELECT true FROM workflow_status s
+                      WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+                        AND s.name = :to_status::text
+                        FOR KEY SHARE)))
 
 -- Leaving the category done opens a ticket again; moves within it don't.
 -- fragment: ticket_closed_at
@@ -459,6 +476,7 @@ WITH held AS (
            status = coalesce(:to_status::text, t.status),
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
+       AND @ticket_ruled@
        AND (NOT :sprint_id? OR :sprint_id::uuid IS NULL
             OR t.sprint_id = :sprint_id::uuid OR EXISTS (
         @ticket_open_sprint@
@@ -477,6 +495,7 @@ WITH t AS (
        SET status = :to_status::text,
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
+       AND @ticket_ruled@
     RETURNING t.*
 )
 SELECT @ticket_columns@,
