@@ -312,7 +312,7 @@ alloy_problem_t *alloy_convention_show_prior(alloy_call_t *call)
     const alloy_statement_t *statement;
     alloy_route_t route;
 
-    alloy_route_find(&route, call->engine->router, "GET", call->request->path,
+    alloy_route_find(&route, call->engine->router, "GET", call->op->row->path,
                      call->pool);
     statement = route.op ? route.op->last : NULL;
     if (!statement || statement->mode != ALLOY_SQL_ONE || !route.op->answer) {

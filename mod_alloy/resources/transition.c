@@ -115,6 +115,7 @@ const alloy_operation_t alloy_transition_operations[] = {
                 "is set on entering a status of the category done and cleared "
                 "on leaving.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = transition_params,
         .answer = &alloy_ticket_shape,
         .guarded = &transition_guarded,
@@ -129,6 +130,7 @@ const alloy_operation_t alloy_transition_operations[] = {
         .summary = "Tells to which statuses a ticket can go, why not to the "
                    "others, and the shortest way to each.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = ticket_params,
         .answer = &transitions_shape,
         .steps = { &sql_ticket_transitions },
