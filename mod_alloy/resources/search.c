@@ -52,7 +52,7 @@ const alloy_operation_t alloy_search_operations[] = {
                 "values does. Covers all of the caller's organizations unless "
                 "org_id names one.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_SPREADS,
+        .flags = ALLOY_SPREADS | ALLOY_LISTED,
         .params = search_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_search },
