@@ -115,6 +115,11 @@ int alloy_convention_sorts(const alloy_param_t *param)
     return param->help == sort_help;
 }
 
+int alloy_convention_cuts(const alloy_param_t *param)
+{
+    return param == &fields_param;
+}
+
 static const alloy_value_t *value_of(const alloy_call_t *call,
                                      const alloy_param_t *param)
 {

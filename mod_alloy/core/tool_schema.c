@@ -13,6 +13,8 @@
 #include "openapi.h"
 #include "schema_json.h"
 
+#define HELP_LENGTH 40          /* characters that may have several clauses */
+
 static void value_write(alloy_out_t *out, const alloy_param_t *param,
                         const char *help);
 
@@ -106,15 +108,12 @@ static void inner_write(alloy_out_t *out, const alloy_param_t *inner)
 static void many_write(alloy_out_t *out, const alloy_param_t *param)
 {
     type_write(out, type_of(param), "array");
-    alloy_out_key(out, "items");
-    alloy_out_begin(out, '{');
     if (param->type == ALLOY_WORD) {
+        alloy_out_key(out, "items");
+        alloy_out_begin(out, '{');
         words_write(out, param);
+        alloy_out_end(out);
     }
-    else {
-        type_write(out, type_of(param), NULL);
-    }
-    alloy_out_end(out);
 }
 
 static void single_write(alloy_out_t *out, const alloy_param_t *param)
@@ -161,6 +160,23 @@ static void kinds_write(alloy_out_t *out, const char *const *kinds)
     }
 }
 
+/* The first thing that is said of a parameter: the rest is for those who look
+ * it up. */
+static const char *short_help(const alloy_param_t *param, apr_pool_t *pool)
+{
+    apr_size_t length, clause;
+
+    if (alloy_convention_is(param) || !param->help) {
+        return NULL;
+    }
+    length = strcspn(param->help, ".:;");
+    clause = strcspn(param->help, ",");
+    if (length > HELP_LENGTH && clause < length && clause > HELP_LENGTH / 2) {
+        length = clause;
+    }
+    return apr_pstrmemdup(pool, param->help, length);
+}
+
 static void argument_write(alloy_out_t *out, const alloy_tool_use_t *use,
                            int index)
 {
@@ -171,7 +187,7 @@ static void argument_write(alloy_out_t *out, const alloy_tool_use_t *use,
         kinds_write(out, kinds);
     }
     alloy_out_key(out, alloy_argument_name(param, out->pool));
-    value_write(out, param, alloy_convention_is(param) ? NULL : param->help);
+    value_write(out, param, short_help(param, out->pool));
 }
 
 static void paging_write(alloy_out_t *out, const alloy_tool_use_t *use)
@@ -207,6 +223,15 @@ static void needed_write(alloy_out_t *out, const alloy_tool_use_t *use)
     }
 }
 
+/* What every tool understands is said once, by the front: but for what keeps
+ * answers small. */
+static int is_worth_saying(const alloy_tool_use_t *use, int index)
+{
+    const alloy_param_t *param = use->op->params[index];
+
+    return !alloy_convention_is(param) || alloy_convention_cuts(param);
+}
+
 void alloy_tool_input(alloy_out_t *out, const alloy_tool_use_t *use)
 {
     int i;
@@ -216,15 +241,13 @@ void alloy_tool_input(alloy_out_t *out, const alloy_tool_use_t *use)
     alloy_out_key(out, "properties");
     alloy_out_begin(out, '{');
     for (i = 0; i < use->op->nparams; i++) {
-        if (alloy_argument_taken(use, i)) {
+        if (alloy_argument_taken(use, i) && is_worth_saying(use, i)) {
             argument_write(out, use, i);
         }
     }
     paging_write(out, use);
     alloy_out_end(out);
     needed_write(out, use);
-    alloy_out_key(out, "additionalProperties");
-    alloy_out_bool(out, 0);
     alloy_out_end(out);
 }
 

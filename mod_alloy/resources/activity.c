@@ -51,7 +51,6 @@ const alloy_operation_t alloy_activity_operations[] = {
                    "first: who, on whose behalf, by what client, before and "
                    "after.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_LISTED,
         .params = activity_params,
         .answer = &activity_shape,
         .steps = { &sql_activity_list },

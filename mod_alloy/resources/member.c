@@ -97,7 +97,6 @@ const alloy_operation_t alloy_member_operations[] = {
         .summary = "Lists the members of an organization with their roles, "
                    "newest first.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_LISTED,
         .params = list_params,
         .answer = &member_shape,
         .steps = { &sql_member_list },

@@ -28,8 +28,12 @@ static const alloy_param_t search_params[] = {
 
 static const char *const mine_fixed[] = { "assignee_id", "me", NULL };
 
+static const char *const mine_takes[] = {
+    "project", "status", "category", "priority", "sprint", "fields", NULL
+};
+
 static const alloy_tool_t search_tools[] = {
-    { .name = "get_my_tickets", .fixed = mine_fixed,
+    { .name = "get_my_tickets", .fixed = mine_fixed, .only = mine_takes,
       .summary = "Finds the tickets that are assigned to the caller." },
     ALLOY_TOOLS_END
 };

@@ -191,7 +191,6 @@ const alloy_operation_t alloy_tag_operations[] = {
         .noun = "tags",
         .summary = "Finds what has a tag, the latest tagged first.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_LISTED,
         .params = search_params,
         .answer = &found_shape,
         .steps = { &sql_tag_search },

@@ -130,7 +130,6 @@ const alloy_operation_t alloy_transition_operations[] = {
         .summary = "Tells to which statuses a ticket can go, why not to the "
                    "others, and the shortest way to each.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_LISTED,
         .params = ticket_params,
         .answer = &transitions_shape,
         .steps = { &sql_ticket_transitions },
