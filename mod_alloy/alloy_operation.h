@@ -185,6 +185,8 @@ struct alloy_param_t {
     alloy_role_e role;          /* needs more than the operation does, or 0 */
     const char *tool_name;      /* what a tool calls it; NULL: the name, for a
                                  * REF without "_id" */
+    const char *tool_fallback;  /* a tool's value when absent; NULL: as in
+                                 * .fallback */
 };
 
 #define ALLOY_PARAMS_END { .name = NULL }
@@ -342,6 +344,12 @@ typedef struct {
 #define ALLOY_NESTS      0x200u /* runs other operations: fails as any may */
 #define ALLOY_ACCOUNT    0x400u /* about all of the caller's account: not for
                                  * keys that reach only part of it */
+#define ALLOY_LISTED    0x1000u /* its tools are among those models are shown
+                                 * unless they ask for others */
+#define ALLOY_OVERWRITES 0x2000u /* a POST that may replace or remove something:
+                                 * its tools say so */
+#define ALLOY_REPEATS   0x4000u /* creates, but once only: sending it again
+                                 * changes nothing more */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 
 /**

@@ -112,6 +112,12 @@ int alloy_http_below(const char *uri, const char *prefix);
  *  the same whenever asked, and in the request's notes. */
 const char *alloy_http_request_id(request_rec *r);
 
+/** R is another front's: ours but for its handler. */
+void alloy_http_claim(request_rec *r);
+
+/** Send ANSWER; what the handler returns. */
+int alloy_http_send(request_rec *r, const alloy_answer_t *answer);
+
 /** Describe R to the engine, all but what only an operation needs. */
 void alloy_http_describe(alloy_request_t *request, request_rec *r);
 

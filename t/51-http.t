@@ -181,7 +181,7 @@ subtest 'what every answer has' => sub {
 
 subtest 'WWW-Authenticate' => sub {
     my %why = (
-        ''                         => qr/^Bearer realm="[^"]+"$/,
+        ''                         => qr/^Bearer realm="[^"]+"(?:, resource_metadata="[^"]+")?$/,
         'Bearer nonsense'          => qr/^Bearer .*error="invalid_token"/,
         "Basic YWRhOnNlY3JldA=="   => qr/^Bearer /,
         'Bearer'                   => qr/^Bearer /,

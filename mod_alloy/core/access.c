@@ -47,18 +47,32 @@ static int scope_allows(const char *scope, const alloy_op_t *op)
            || (!op->writes && scope_is(scope, op->row->noun, "read"));
 }
 
+static int has_scope(const alloy_principal_t *principal, const alloy_op_t *op)
+{
+    const char *const *scope = principal->scopes;
+
+    if (!scope || (op->row->flags & ALLOY_ANY_SCOPE)) {
+        return 1;
+    }
+    while (*scope && !scope_allows(*scope, op)) {
+        scope++;
+    }
+    return *scope != NULL;
+}
+
+int alloy_access_token_allows(const alloy_principal_t *principal,
+                              const alloy_op_t *op)
+{
+    return !(principal->read_only && op->writes) && has_scope(principal, op)
+           && !(principal->partial && (op->row->flags & ALLOY_ACCOUNT));
+}
+
 static alloy_problem_t *check_scopes(alloy_call_t *call)
 {
     const alloy_op_t *op = call->op;
-    const char *const *scope = call->principal->scopes;
 
-    if (!scope || (op->row->flags & ALLOY_ANY_SCOPE)) {
+    if (has_scope(call->principal, op)) {
         return NULL;
-    }
-    for (; *scope; scope++) {
-        if (scope_allows(*scope, op)) {
-            return NULL;
-        }
     }
     return alloy_problem(call, &alloy_scope_missing,
                          "This API key has not the scope %s%s that %s needs.",

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "arguments.h"
 #include "convention.h"
 #include "limits.h"
 #include "log.h"
@@ -149,7 +150,8 @@ static alloy_problem_t *read_body(alloy_call_t *call)
     apr_size_t limit = call->engine->config->body_limit, length = 0;
     const char *bytes = NULL;
 
-    if (!call->op->reads_body || call->body_read || !call->request->body) {
+    if (!call->op->reads_body || call->body_read || !call->request->body
+        || call->request->tool) {
         return NULL;
     }
     if (!call->principal && limit > ALLOY_PUBLIC_BODY_LIMIT) {
@@ -171,6 +173,11 @@ static alloy_problem_t *read_input(alloy_call_t *call)
     alloy_input_t input = { op->params, op->nparams, op->reads_body };
     int i;
 
+    if (call->request->tool) {
+        return alloy_arguments_read(&call->values, &call->paging,
+                                    call->request->tool,
+                                    call->request->arguments, call->pool);
+    }
     for (i = 0; i < op->nparams; i++) {
         path[i] = op->segment[i] < 0 ? NULL
                                      : call->route->segments[op->segment[i]];

@@ -109,6 +109,9 @@ const char *alloy_call_change_id(alloy_call_t *call);
 
 /* access.c: what the caller may, as settings */
 alloy_problem_t *alloy_access_check_token(alloy_call_t *call);
+/** May his token, whatever his roles, be used for the operation? */
+int alloy_access_token_allows(const alloy_principal_t *principal,
+                              const alloy_op_t *op);
 alloy_problem_t *alloy_access_check_values(alloy_call_t *call);
 int alloy_access_suffices(const alloy_membership_t *org, alloy_role_e role);
 /** Settings for ROLE, narrowed to the call's organization when it has one. */

@@ -38,6 +38,19 @@ int alloy_reader_full(const alloy_reader_t *reader)
     return reader->problem && reader->problem->nfaults >= ALLOY_FAULTS_LIMIT;
 }
 
+alloy_problem_t *alloy_reader_conclude(const alloy_reader_t *reader)
+{
+    alloy_problem_t *problem = reader->problem;
+
+    if (problem && problem->nfaults > 1) {
+        problem->detail = apr_psprintf(reader->pool, "%s%d values are not "
+                                       "acceptable; errors names each of them.",
+                                       alloy_reader_full(reader)
+                                       ? "At least " : "", problem->nfaults);
+    }
+    return problem;
+}
+
 /* A key as a part of a JSON pointer (RFC 6901, section 3). */
 static const char *point_at(const char *parent, const char *key,
                             apr_pool_t *pool)

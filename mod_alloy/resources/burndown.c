@@ -140,7 +140,7 @@ const alloy_operation_t alloy_burndown_operations[] = {
                 "written with every change. Answers a chart to Accept: "
                 "image/svg+xml.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_CHART,
+        .flags = ALLOY_CHART | ALLOY_LISTED,
         .params = burndown_params,
         .answer = &burndown_shape,
         .run = run_burndown,

@@ -211,7 +211,7 @@ const alloy_operation_t alloy_change_operations[] = {
                 "rules. When something moved since, nothing is done and moved "
                 "lists it. This is a change as well and can be undone.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_TRANSACTION,
+        .flags = ALLOY_TRANSACTION | ALLOY_LISTED | ALLOY_OVERWRITES,
         .params = revert_params,
         .answer = &reversal_shape,
         .run = alloy_revert_run,

@@ -363,7 +363,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
                 "Reporter may send title, description, type, priority, "
                 "labels and comment; the rest needs the role Member.",
         .role = ALLOY_REPORTER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED,
         .params = create_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_create },
@@ -397,6 +397,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .summary = "Answers one ticket, as it is or as it was.",
         .help = "as_of looks at the past with the rights of today.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = get_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_get },
@@ -415,6 +416,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
                 "are replaced as a whole. A parent must not make a cycle. "
                 "What changes nothing leaves the version as it is.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = update_params,
         .answer = &alloy_ticket_shape,
         .guarded = &update_guarded,

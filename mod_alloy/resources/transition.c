@@ -116,6 +116,7 @@ const alloy_operation_t alloy_transition_operations[] = {
                 "is set on entering a status of the category done and cleared "
                 "on leaving.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = transition_params,
         .answer = &alloy_ticket_shape,
         .guarded = &transition_guarded,
