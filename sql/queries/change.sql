@@ -125,7 +125,8 @@ SELECT (SELECT count(*) FROM tickets) + (SELECT count(*) FROM comments)
 --   restore  take back deleted_at           refuse   no way back is known
 -- "moved" lists the fields that are not any more as the call left them: of long
 -- texts the next change tells how that was. What lies below something the call
--- made goes with it; what follows from other fields does by itself.
+-- made goes with it; what follows from other fields does by itself, and so does a
+-- row whose parent is the project: a change of the project wrote it.
 -- name: change_plan :many
 WITH said AS MATERIALIZED (
     SELECT c.* FROM change c
@@ -160,6 +161,9 @@ WITH said AS MATERIALIZED (
          WHERE m.made AND m.entity_id <> n.entity_id
            AND ((m.entity_type = 'project' AND m.entity_id = n.project_id)
                 OR (m.entity_type = 'ticket' AND m.entity_id = n.parent_id)))
+       AND NOT EXISTS (
+        SELECT FROM net m
+         WHERE m.entity_type = 'project' AND m.entity_id = n.parent_id)
 ), planned AS (
     SELECT u.*,
            CASE WHEN u.entity_type NOT IN ('ticket', 'project', 'comment')

@@ -36,6 +36,7 @@ CREATE TABLE alloy.project_fact (
     kind           text        NOT NULL,
     value          text,
     effective_date date        NOT NULL,
+    follows        uuid        CHECK (follows = project_id),
     created_by     uuid,
     version        bigint      NOT NULL DEFAULT 1,
     created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -53,6 +54,9 @@ CREATE TABLE alloy.project_fact (
 );
 COMMENT ON COLUMN alloy.project_fact.value IS
     'NULL: from that day on nothing is said';
+COMMENT ON COLUMN alloy.project_fact.follows IS
+    'The project, whose column was changed: this row came with that, and whoever '
+    'undoes that undoes this. NULL: said by itself';
 COMMENT ON COLUMN alloy.project_fact.effective_date IS
     '-infinity: from the beginning, for what a project was before anybody said';
 
@@ -214,7 +218,8 @@ CALL alloy.keep_version('alloy.time_entry');
 CALL alloy.log_changes('alloy.labor_rate', 'labor_rate',
     '{user_id,rate_cents,currency,effective_date,created_by}');
 CALL alloy.log_changes('alloy.project_fact', 'project_fact',
-    '{kind,value,effective_date,created_by}', project_id => 'project_id');
+    '{kind,value,effective_date,created_by}', project_id => 'project_id',
+    parent_id => 'follows');
 CALL alloy.log_changes('alloy.project_finance', 'project_finance',
     '{budget_enforcement}', entity_id => 'project_id',
     project_id => 'project_id');
@@ -286,18 +291,20 @@ BEGIN
     END IF;
     IF NOT coalesce(known, false) THEN
         INSERT INTO alloy.project_fact (org_id, id, project_id, kind, value,
-                                        effective_date, created_by)
+                                        effective_date, follows, created_by)
         VALUES (org, alloy.new_id(org), project, what,
-                coalesce(former, latter), '-infinity', caller);
+                coalesce(former, latter), '-infinity', project, caller);
         IF former IS NULL THEN
             RETURN;
         END IF;
     END IF;
     INSERT INTO alloy.project_fact AS f (org_id, id, project_id, kind, value,
-                                         effective_date, created_by)
-    VALUES (org, alloy.new_id(org), project, what, latter, today, caller)
+                                         effective_date, follows, created_by)
+    VALUES (org, alloy.new_id(org), project, what, latter, today, project,
+            caller)
         ON CONFLICT (org_id, project_id, kind, effective_date) DO UPDATE
-       SET value = excluded.value, created_by = excluded.created_by;
+       SET value = excluded.value, follows = excluded.follows,
+           created_by = excluded.created_by;
 END
 $$;
 COMMENT ON FUNCTION alloy.keep_fact(uuid, uuid, text, text, text) IS
@@ -340,8 +347,8 @@ CREATE TRIGGER keep_facts
 ALTER TABLE alloy.project NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE alloy.project_fact NO FORCE ROW LEVEL SECURITY;
 INSERT INTO alloy.project_fact (org_id, id, project_id, kind, value,
-                                effective_date)
-SELECT p.org_id, alloy.new_id(p.org_id), p.id, k.kind, k.value, '-infinity'
+                                effective_date, follows)
+SELECT p.org_id, alloy.new_id(p.org_id), p.id, k.kind, k.value, '-infinity', p.id
   FROM alloy.project p
  CROSS JOIN LATERAL (
     VALUES ('capitalization_type', p.capitalization_type),
@@ -350,7 +357,7 @@ SELECT p.org_id, alloy.new_id(p.org_id), p.id, k.kind, k.value, '-infinity'
 ALTER TABLE alloy.project_fact FORCE ROW LEVEL SECURITY;
 ALTER TABLE alloy.project FORCE ROW LEVEL SECURITY;
 
--- Definer functions: a day is full with time one may not see ---------------------
+-- Definer functions: a day is full with time one may not see -------------------
 
 GRANT SELECT (org_id, id, user_id, day, minutes, status, deleted_at)
    ON alloy.time_entry TO alloy_definer;
