@@ -118,7 +118,9 @@ typedef enum {
     ALLOY_LIST,                 /* of what .inner[0] describes */
     ALLOY_OBJECT,               /* of the parameters in .inner */
     ALLOY_HALF,                 /* a number in half steps, kept doubled */
-    ALLOY_JSON                  /* answers only: a json column, see .shape */
+    ALLOY_JSON,                 /* answers only: a json column, see .shape */
+    ALLOY_HUNDREDTH             /* answers only: a number with two decimals,
+                                 * kept times one hundred */
 } alloy_type_e;
 
 /**
@@ -313,6 +315,7 @@ typedef struct {
 #define ALLOY_ACCOUNT    0x400u /* about all of the caller's account: not for
                                  * keys that reach only part of it */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
+#define ALLOY_CSV        0x400u /* run: answers JSON or a table; alloy_report.h */
 
 /**
  * One more tool for an operation, with something settled beforehand; whatever

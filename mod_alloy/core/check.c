@@ -375,7 +375,7 @@ static check_fn *const checks[] = {
     [ALLOY_LIST] = check_plain,
     [ALLOY_OBJECT] = check_plain,
     [ALLOY_HALF] = check_half,
-    [ALLOY_JSON] = check_plain
+    [ALLOY_JSON] = check_plain, [ALLOY_HUNDREDTH] = check_plain
 };
 
 /* A format's sentence may quote the value, so a secret gets one without. */

@@ -263,7 +263,8 @@ static const char *type_check(const place_t *place)
     case ALLOY_OBJECT:
         return inner_check(place);
     case ALLOY_JSON:
-        return refuse(place, "is an ALLOY_JSON, which is for answers only");
+    case ALLOY_HUNDREDTH:
+        return refuse(place, "is of a type that is for answers only");
     default:
         return NULL;
     }

@@ -27,7 +27,8 @@ static const struct {
               [ALLOY_LIST] = { "array", NULL },
               [ALLOY_OBJECT] = { "object", NULL },
               [ALLOY_HALF] = { "number", NULL },
-              [ALLOY_JSON] = { NULL, NULL } };
+              [ALLOY_JSON] = { NULL, NULL },
+              [ALLOY_HUNDREDTH] = { "number", NULL } };
 
 static void param_write(alloy_out_t *out, const alloy_param_t *param,
                         int helps);
