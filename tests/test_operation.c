@@ -438,7 +438,7 @@ START_TEST(types_get_what_they_need)
     REFUSED("the parameter x has a fallback that is none of its words",
             ALLOY_POST, .name = "x", .type = ALLOY_WORD, .words = words,
             .fallback = "Three");
-    REFUSED("the parameter x is of a type that is for answers only",
+    REFUSED("the parameter x is an ALLOY_JSON, which is for answers only",
             ALLOY_POST, .name = "x", .type = ALLOY_JSON);
     REFUSED("the parameter name \"Bad\" must begin with a small letter "
             "and have only small letters, digits and _",

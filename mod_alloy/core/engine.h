@@ -49,6 +49,8 @@ typedef struct {
     const char *request_id;     /* always set; the front checked or made it */
     int root;                   /* a path at the server's root: only ROOT
                                  * operations exist */
+    const void *server;         /* httpd's server_rec, or NULL; never looked
+                                 * into: for plugins */
     void *baton;
     /** A header field's value, or NULL. */
     const char *(*header)(void *baton, const char *name);

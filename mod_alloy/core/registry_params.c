@@ -263,8 +263,7 @@ static const char *type_check(const place_t *place)
     case ALLOY_OBJECT:
         return inner_check(place);
     case ALLOY_JSON:
-    case ALLOY_HUNDREDTH:
-        return refuse(place, "is of a type that is for answers only");
+        return refuse(place, "is an ALLOY_JSON, which is for answers only");
     default:
         return NULL;
     }

@@ -217,6 +217,7 @@ static void limits_write(alloy_out_t *out, const alloy_param_t *param)
         break;
     case ALLOY_INT:
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         number_limits(out, param);
         break;
     case ALLOY_REF:
@@ -246,6 +247,7 @@ static void fallback_write(alloy_out_t *out, const alloy_param_t *param)
     switch (param->type) {
     case ALLOY_INT:
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         alloy_out_key(out, "default");
         alloy_out_json(out, param->fallback);
         break;
