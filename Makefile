@@ -135,6 +135,13 @@ $(BUILD)/%.o: $(BUILD)/%.c
 $(BUILD)/sql/%.c $(BUILD)/sql/%.h: sql/queries/%.sql sql/embed.awk
 	$(EMBED)
 
+# Statements that use another file's fragments are made again with it.
+define uses
+$(addprefix $(BUILD)/$(subst /queries/,/,$(basename $(1))).,c h): \
+    $(addprefix $(dir $(1)),$(shell sed -n 's/^-- *use: *//p' $(1)))
+endef
+$(foreach file,$(QUERIES),$(eval $(call uses,$(file))))
+
 -include $(OBJECTS:.o=.d)
 
 # ---- serving ----------------------------------------------------------------

@@ -63,6 +63,7 @@ typedef enum {
 #define ALLOY_SQL_CUSTOM 0x01u  /* optional filters: wants a custom plan */
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
+#define ALLOY_SQL_WITHIN 0x08u  /* of projects' rows, only those of :project */
 
 /** A page's rows in another order; .word is what `sort` says: "-created_at". */
 typedef struct {
@@ -224,6 +225,9 @@ struct alloy_resource_t {
     const alloy_statement_t *find_id;   /* :ref is a UUID; NULL: no parameter
                                          * refers to it */
     const alloy_statement_t *find_name; /* :ref is anything else; or NULL */
+    const alloy_statement_t *find_many; /* for batches: those of :refs text[]
+                                         * and :ids uuid[], with column ref:
+                                         * which one a row is for; or NULL */
     const char *const *reserved;        /* words new names may not be */
     const alloy_statement_t *remove;    /* :id - delete one, or NULL */
     const alloy_statement_t *restore;   /* :id - bring it back, or NULL */
@@ -275,6 +279,21 @@ typedef struct {
 } alloy_guarded_t;
 
 /**
+ * A write for many rows at once, as batches run it: in the locked form, with
+ * the decision and the hooks of the single write asked for each row.
+ * Statements get :ids (uuid[], the rows) and :rows (json: for each row an
+ * object with what the parameters of the single lock, read or write would be,
+ * under their names and as texts).
+ */
+typedef struct {
+    const alloy_statement_t *lock;  /* in order of id; the same one for all
+                                     * writes of a noun */
+    const alloy_statement_t *read;  /* id and what the single one answers */
+    const alloy_statement_t *write; /* answers id of each row written */
+    const alloy_statement_t *show;  /* the answers, for :ids; NULL: none */
+} alloy_many_t;
+
+/**
  * A plugin's say in somebody's guarded write.  Facts that are counts of other
  * rows are only true while whoever else would change them waits: .lock takes
  * the row that stands for all of them (a project's, an organization's), in a
@@ -285,6 +304,9 @@ typedef struct {
 typedef struct {
     const char *action;
     const alloy_statement_t *facts; /* run with the read, or NULL */
+    const alloy_statement_t *facts_many;    /* in a batch, with :ids and :rows
+                                     * as in alloy_many_t: what .facts answers
+                                     * and id; NULL: .facts, row by row */
     int counts;                     /* facts are counts: locked form only */
     alloy_decide_fn *before;
     const alloy_statement_t *lock;  /* with .counts, or NULL */
@@ -370,6 +392,8 @@ struct alloy_operation_t {
     const char *key;            /* PAGE: when this parameter, "q", is given: */
     const alloy_statement_t *keyed;     /* this instead; both or neither */
     const alloy_guarded_t *guarded;
+    const alloy_many_t *many;   /* as a part of a batch, beside guarded or
+                                 * steps; or NULL: in none */
     alloy_run_fn *run;
     const char *creates;        /* "org", "project": new_<this> joins the
                                  * call's settings, or NULL */

@@ -5,14 +5,17 @@
 #
 # The input, line by line:
 #
+#   -- use: ticket.sql                 takes the fragments of a file beside this
 #   -- fragment: ticket_columns        names a text that @ticket_columns@ puts in
 #   -- name: ticket_get :one :custom   begins a statement
 #   -- sorts: t -created_at updated_at  the orders of the :page begun just above
 #
 # The first word after a statement's name says what it answers (:one :many
-# :page :exec); :custom, :write and :slow may follow. A statement that says
-# INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one that
-# writes through a function must say so.
+# :page :exec); :custom, :write, :slow and :within may follow. A statement that
+# says INSERT, UPDATE, DELETE, MERGE or FOR SHARE is a :write by itself; one
+# that writes through a function must say so. One that is :within looks at
+# nothing of any project but :project, and alone in its transaction it is let
+# see no other.
 #
 # The first word after "sorts:" is the alias whose columns the rest names, "-"
 # before the largest first. A statement is made for each, the first under the
@@ -30,7 +33,7 @@ BEGIN {
     MODES["many"] = "ALLOY_SQL_MANY"
     MODES["page"] = "ALLOY_SQL_PAGE"
     MODES["exec"] = "ALLOY_SQL_EXEC"
-    FLAGS["custom"] = FLAGS["write"] = FLAGS["slow"] = 1
+    FLAGS["custom"] = FLAGS["write"] = FLAGS["slow"] = FLAGS["within"] = 1
     NAME = "^[a-z][a-z0-9_]*$"
     kind = ""
     failed = 0
@@ -48,6 +51,12 @@ BEGIN {
 /^--[ \t]*(name|fragment):/ {
     finish()
     begin()
+    next
+}
+
+/^--[ \t]*use:/ {
+    finish()
+    use()
     next
 }
 
@@ -130,10 +139,35 @@ function begin_statement(words, n,    i, word) {
         word = substr(words[i], 2)
         if (words[i] !~ /^:/ || !(word in FLAGS)) {
             fail(FNR, "\"" words[i] "\" means nothing after statement \"" \
-                      name "\"; write :custom, :write or :slow")
+                      name "\"; write :custom, :write, :slow or :within")
         }
         flag[count, word] = 1
     }
+}
+
+# Reads a "-- use:" line and the fragments of the file it names.
+function use(    path, line, status) {
+    path = source
+    sub(/[^\/]*$/, "", path)
+    sub(/^--[ \t]*use:[ \t]*/, "")
+    sub(/[ \t\r]*$/, "")
+    path = path $0
+    while ((status = (getline line < path)) > 0) {
+        if (line ~ /^--[ \t]*(name|fragment):/) {
+            finish()
+            if (line ~ /^--[ \t]*fragment:/) {
+                $0 = line
+                begin()
+            }
+        } else if (kind != "") {
+            text = text line "\n"
+        }
+    }
+    if (status < 0) {
+        fail(FNR, "there is no file \"" path "\" to take fragments from")
+    }
+    finish()
+    close(path)
 }
 
 # Reads a "-- sorts:" line.
@@ -196,6 +230,7 @@ function sort_all(s,    base, i, column) {
             mode[count] = mode[base]
             flag[count, "custom"] = flag[base, "custom"]
             flag[count, "slow"] = flag[base, "slow"]
+            flag[count, "within"] = flag[base, "within"]
             copy_of[count] = base
         }
         word_of[base, i] = sorts[i] ~ /^\(/ ? "" : column
@@ -473,6 +508,9 @@ function flag_words(i,    words) {
     }
     if (flag[i, "slow"]) {
         words = words " | ALLOY_SQL_SLOW"
+    }
+    if (flag[i, "within"]) {
+        words = words " | ALLOY_SQL_WITHIN"
     }
     return words == "" ? "0" : substr(words, 4)
 }

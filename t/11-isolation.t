@@ -259,6 +259,21 @@ subtest 'a row can not refer to another tenant\'s' => sub {
     is(sqlstate_of($admin, sub { $admin->do(q{INSERT INTO alloy.workflow (org_id, id,
         name) VALUES (?, alloy.new_id(?), 'W')}, undef, $ID{a}, $ID{b}) }), '23514',
         'an id carries the bits of its organization');
+    is(sqlstate_of($admin, sub { $admin->do(qq{INSERT INTO alloy.project (org_id, id,
+        key, name, workflow_id, created_by) VALUES (?, $_->[0], ?, 'P', ?, ?)},
+        undef, $ID{a}, $ID{ $_->[1] }, $_->[2], @ID{qw(aflow me)}) }), '23514',
+        $_->[3]) for
+        ['alloy.new_id(?)', 'b', 'NEW', 'a project\'s as well'],
+        ['alloy.new_id(?)', 'a', 'new', 'nor is it made with another kind of key'];
+    for my $bad (q(key = 'web'), q(name = ''), 'budget_cents = -1',
+        q(budget_period = 'Daily'), q(capitalization_type = 'Mixed'),
+        q(development_phase = 'Dream'), 'amortization_months = 0',
+        q(description = repeat('x', 65537)),
+        q(cost_center_id = repeat('x', 201))) {
+        is(sqlstate_of($admin, sub { $admin->do(
+            "UPDATE alloy.project SET $bad WHERE id = ?", undef, $ID{seen}) }),
+            '23514', "no project has $bad");
+    }
     is(sqlstate_of($admin, sub { $admin->do('TRUNCATE alloy.comment') }), '0A000',
         'nobody truncates');
 };

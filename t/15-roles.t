@@ -49,6 +49,7 @@ Viewer org_get member_list member_remove project_get project_list
 Reporter ticket_create comment_add comment_update comment_delete
 
 Member project_create project_update project_member_add project_member_remove
+    ticket_batch
     ticket_update ticket_transition change_revert sprint_create
     sprint_update sprint_start sprint_complete
     sprint_ticket_add sprint_ticket_remove

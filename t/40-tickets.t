@@ -189,8 +189,24 @@ subtest 'who may' => sub {
 
 subtest 'an archived project' => sub {
     my $old = project('OLD');
-    $server->must(200, $server->patch('/projects/OLD',
-        { archived => json_true }, token => $ada));
+    my $busy = project('OLDER');
+    my $made = $server->ticket($ada, 'OLDER');
+    $server->must(200, $server->patch("/projects/$_", { archived => json_true },
+        token => $ada)) for qw(OLD OLDER);
+    my %refused = (token => $ada);
+    is_problem($_, 409, 'invalid_state', detail => qr/archived/) for
+        $server->patch('/tickets/OLDER-1', { title => 'x' }, %refused),
+        $server->post('/tickets/OLDER-1/transition', { status => 'Done' },
+            %refused),
+        $server->post('/tickets/OLDER-1/comments', { body => 'x' }, %refused),
+        $server->post('/tickets/batch', { operations => [
+            { ticket => 'OLDER-1', title => 'x' }] }, %refused);
+    is_deeply($server->get('/tickets/OLDER-1', token => $ada)->json, $made,
+        'its tickets stay as they are');
+    $server->must(200, $server->patch('/projects/OLDER',
+        { archived => json_false }, token => $ada));
+    status_is($server->patch('/tickets/OLDER-1', { title => 'x' }, %refused),
+        200, 'opened again');
     is_problem($server->post('/projects/OLD/tickets', { title => 'x' },
         token => $ada), 409, 'invalid_state', detail => qr/archived/);
     is($server->rows('SELECT count(*) AS n FROM alloy.ticket

@@ -111,6 +111,25 @@ subtest 'mentions' => sub {
         { body => "Rather \@$who{Viewer}{email}." }, token => $ada)->json;
     is_deeply($new->{mentions}, [ $who{Viewer}{user_id} ],
         'they change with the text');
+    $server->project($ada, org_id => $org->{id}, key => 'OWN');
+    my $own = $server->ticket($ada, 'OWN', comment => "\@$who{Member}{email}");
+    my $said = $server->must(201, $server->post('/tickets/OWN-1/comments',
+        { body => "\@$who{Member}{email} \@$who{Admin}{email}" },
+        token => $ada));
+    is_deeply($said->{mentions}, [ $who{Admin}{user_id} ],
+        'but only those who see the project');
+    is_deeply($server->rows('SELECT DISTINCT mentions FROM alloy.comment
+        WHERE ticket_id = ? AND id <> ?', $own->{id}, $said->{id}),
+        [{ mentions => [] }], 'also with the ticket');
+    $server->must(200, $server->patch("/orgs/$org->{id}",
+        { project_visibility => 'org' }, token => $ada));
+    my $seen = $server->must(200, $server->patch("/comments/$said->{id}",
+        { body => "\@$who{Member}{email}, \@$who{Reporter}{email}" },
+        token => $ada));
+    is_deeply($seen->{mentions}, [ $who{Member}{user_id} ],
+        'or the organization, which no Reporter does');
+    $server->must(200, $server->patch("/orgs/$org->{id}",
+        { project_visibility => 'members' }, token => $ada));
 };
 
 subtest 'changing one' => sub {

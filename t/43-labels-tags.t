@@ -152,6 +152,9 @@ subtest 'on and off' => sub {
     is_deeply($both->json, [ $blue, $red ], 'all it has, by name');
     my $now = look($is->{id});
     is_deeply($now->{labels}, [ $blue, $red ], 'the ticket shows them');
+    is_deeply($server->must(200, $server->get('/tickets', token => $ada,
+        query => { q => $is->{key} }))->{items}[0], $now,
+        'and a list that names no organization does');
     is($now->{version}, 3, 'each is a new version');
     cmp_ok($now->{updated_at}, 'gt', $is->{updated_at}, 'at a new time');
     is_deeply(attach($is->{id}, 'red')->json, [ $blue, $red ], 'again');

@@ -106,13 +106,16 @@ subtest 'what a plan must be' => sub {
     my $bare = planned('WEB', name => 'Bare');
     is_deeply([ @{$bare}{qw(goal start_date end_date number)} ],
         [ undef, undef, undef, 3 ], 'a name is enough');
-    is(planned('APP')->{number}, 1, 'each project counts for itself');
+    my ($of_app, $in_app) = (planned('APP'), ticket('APP'));
+    is($of_app->{number}, 1, 'each project counts for itself');
     is_deeply([ map { $_->{number} } @{ look('/projects/WEB/sprints')
         ->{items} } ], [ 3, 2, 1 ], 'the list, newest first');
     $server->must(200, $server->patch('/projects/APP', { archived => \1 },
         token => $ada));
     is_problem(post('/projects/APP/sprints', { name => 'S' }), 409,
         'invalid_state');
+    is_problem(post("/sprints/$of_app->{id}/tickets", { tickets => [
+        $in_app->{id} ] }), 409, 'invalid_state', detail => qr/archived/);
     $server->must(200, $server->patch('/projects/APP', { archived => \0 },
         token => $ada));
 };

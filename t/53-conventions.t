@@ -111,6 +111,13 @@ subtest 'If-Match: merge what does not clash, show what does' => sub {
     is_deeply($clash->json->{yours}, { title => 'Yours', priority => 'Low' },
         'yours');
     is(call(GET => '/tickets/WEB-2')->json->{title}, 'Mine', 'nothing changed');
+    call(PATCH => '/tickets/WEB-2', { points => 2.5 });
+    $clash = call(PATCH => '/tickets/WEB-2', { points => 3.5 },
+        'If-Match' => $read);
+    is_problem($clash, 412, 'version_conflict');
+    is_deeply([@{ $clash->json }{qw(base theirs yours)}],
+        [map { { points => $_ } } undef, 2.5, 3.5],
+        'points are called what callers call them');
     is_problem(call(DELETE => '/tickets/WEB-2', undef, 'If-Match' => $read),
         412, 'version_conflict');
     is_problem(call(PATCH => '/tickets/WEB-2', { title => 'x' },

@@ -118,6 +118,7 @@ subtest 'tried, and repeated' => sub {
     my $dry = batch([op(POST => '/projects/WEB/tickets', { title => 'Dry' })],
         query => '?dry_run=true');
     is($dry->status, 200, 'tried');
+    ok($dry->json->{dry_run}, 'and says so');
     is($dry->json->{results}[0]{body}{title}, 'Dry', 'its answer');
     is(total(), $before, 'nothing kept');
     my @once = ([op(POST => '/projects/WEB/tickets', { title => 'Once' })],

@@ -325,6 +325,35 @@ sub hooks_decide {
     return;
 }
 
+# Each ticket of a batch is asked about, and those that count see what those
+# before them did.
+sub hooks_in_batches {
+    my ($at, $key) = @_;
+    fresh_project($at, $key, probe_color => 'red', probe_room => 1);
+    my @keys = map { $at->ticket($ada, $key)->{key} } 1 .. 3;
+    my $batch = sub {
+        my ($operations, %more) = @_;
+        return $at->post('/tickets/batch', { operations => $operations, %more },
+            token => $ada);
+    };
+    for my $action (qw(update transition)) {
+        my @go = (action => $action);
+        is_problem($batch->([{ ticket => $keys[0], status => 'Todo' },
+            { ticket => $keys[1], status => 'Done' }], @go), 409, 'probe_red',
+            name => "$action: one is refused", detail => qr/red/);
+        is_problem($batch->([map { { ticket => $_, status => 'InProgress' } }
+            @keys], @go), 409, 'probe_full', room => 1,
+            name => "$action: there is room for one");
+        is_deeply([map { status_of($at, { key => $_ }) } @keys],
+            ['Backlog', 'Backlog', 'Backlog'], 'none was moved');
+    }
+    my $answer = $batch->([map { { ticket => $_, status => 'InProgress' } }
+        @keys], atomic => json_false());
+    is_deeply([map { $_->{status} } @{ $answer->json->{results} }],
+        [200, 409, 409], 'the first finds room');
+    return;
+}
+
 # Versions are what compare-and-set compares: each try reads anew.
 sub hooks_race {
     my ($at, $key) = @_;
@@ -351,6 +380,7 @@ sub hooks_race {
 subtest 'hooks, in the locked form' => sub {
     sign_in($server);
     hooks_decide($server, 'LOCK');
+    hooks_in_batches($server, 'SETS');
     hooks_race($server, 'LORA');
 };
 

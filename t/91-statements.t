@@ -240,6 +240,16 @@ my %FEED = (old => $admin->selectrow_array('SELECT pg_current_snapshot()'),
 @GIVEN{qw(old was since ranks needs)} = @FEED{qw(old old old ranks needs)};
 $GIVEN{last} = 20000;
 %GIVEN = (%GIVEN, AlloyTest::Plugins::facts('given'));
+# A batch of two.
+my @batch = map { id(1, 4, 65536 + $_) } 1, 2;
+$GIVEN{ids} = '{' . join(',', @batch) . '}';
+$GIVEN{refs} = '{P1-1,P1-2}';
+$GIVEN{count} = 2;
+$GIVEN{rows} = '[' . join(',', map {
+    qq({"ticket": "$_", "seen": "1", "status": "todo", "to_status": "Todo",
+        "title?": "t", "title": "x", "labels?": "t", "sprint_id?": "t",
+        "labels": "{${\id(1, 7, 1)}}", "parent_id": "${\id(1, 4, 3)}",
+        "sprint_id": "${\id(1, 7, 65536 + 490)}"}) } @batch) . ']';
 my %CURSOR = (after_at => '2025-07-02 12:00:00Z', after_id => $middle);
 
 # Plausible values for the rest: what is optional in one call is given in

@@ -325,3 +325,13 @@ void alloy_access_enter(alloy_enter_t *enter, alloy_call_t *call,
     enter->all = list_orgs(call, role, sees_all, made(call, "org"));
     enter->projects = list_projects(call);
 }
+
+/* PostgreSQL reads the list anew for each table of a statement. */
+void alloy_access_narrow(alloy_enter_t *enter, const char *project,
+                         apr_pool_t *pool)
+{
+    if (project && strlen(project) == 36 && enter->projects
+        && strstr(enter->projects, project)) {
+        enter->projects = apr_pstrcat(pool, "{", project, "}", NULL);
+    }
+}

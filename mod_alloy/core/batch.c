@@ -26,6 +26,7 @@ typedef struct {
     const char *body;           /* as sent on, or NULL */
     alloy_answer_t answer;
     const alloy_json_t *result; /* the answer's body, or NULL */
+    int ran;                    /* its faults are its own request's */
 } item_t;
 
 typedef struct {
@@ -250,8 +251,12 @@ static alloy_problem_t *run_route(alloy_call_t *call, item_t *item,
                                   const alloy_route_t *route)
 {
     alloy_call_t *inner = alloy_part_make(call, request, route, &item->answer);
+    alloy_problem_t *problem = alloy_call_run(inner);
 
-    ALLOY_TRY(alloy_call_run(inner));
+    item->ran = 1;
+    call->conflict |= inner->conflict;
+    call->stale |= inner->stale;
+    ALLOY_TRY(problem);
     ALLOY_TRY(alloy_call_spend(inner));
     alloy_finish(inner);
     return item->answer.body
@@ -285,10 +290,8 @@ static alloy_problem_t *name_item(alloy_call_t *call, alloy_problem_t *problem,
     alloy_out_t *out = alloy_out_make(call->pool, 256);
     alloy_fault_t *fault;
 
-    for (fault = problem->faults; fault; fault = fault->next) {
-        if (!strncmp(fault->where, "/operations/", 12)) {
-            continue;
-        }
+    for (fault = item->ran ? problem->faults : NULL; fault;
+         fault = fault->next) {
         fault->where = apr_psprintf(call->pool, "/operations/%d/%s%s",
                                     item->index,
                                     *fault->where == '/' ? "body" : "path",
@@ -335,6 +338,7 @@ static void write_results(alloy_call_t *call, const batch_t *batch)
         write_result(out, &batch->items[i]);
     }
     alloy_out_end(out);
+    alloy_convention_mark(call, out);
     alloy_out_end(out);
 }
 

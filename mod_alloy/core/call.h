@@ -32,6 +32,7 @@ struct alloy_rows_t {
 };
 
 typedef struct alloy_added_t alloy_added_t;     /* extend.c */
+typedef struct alloy_memo_t alloy_memo_t;       /* many_refer.c */
 
 struct alloy_call_t {
     apr_pool_t *pool;
@@ -73,6 +74,7 @@ struct alloy_call_t {
     alloy_session_t *session;   /* of an ALLOY_TRANSACTION operation */
     const char *settled;        /* the settings it has now */
     alloy_call_t *parent;       /* the batch this call is a part of, or NULL */
+    alloy_memo_t *memo;         /* what the parts' references found, or NULL */
     int spent;                  /* the parts paid for themselves */
     const char *touched;        /* organization of the parts so far; "": of
                                  * several, NULL: of none */
@@ -109,6 +111,9 @@ int alloy_access_suffices(const alloy_membership_t *org, alloy_role_e role);
 /** Settings for ROLE, narrowed to the call's organization when it has one. */
 void alloy_access_enter(alloy_enter_t *enter, alloy_call_t *call,
                         alloy_role_e role, int writes);
+/** Narrow them to PROJECT (an id) if it is one of those listed. */
+void alloy_access_narrow(alloy_enter_t *enter, const char *project,
+                         apr_pool_t *pool);
 /** Ids of all organizations where the role is at least ROLE, as an array
  *  literal; only the call's own when it has one. */
 const char *alloy_access_orgs(const alloy_call_t *call, alloy_role_e role);
@@ -162,6 +167,11 @@ void alloy_extend_append(const alloy_call_t *call, alloy_out_t *out,
 alloy_problem_t *alloy_guarded_run(alloy_call_t *call);
 /** Does a hook of the operation count, so that only the locked form will do? */
 int alloy_guarded_counts(const alloy_op_t *op);
+/** Ask the write's own decision and its hooks about ROW; FACTS are the hooks',
+ *  in their order.  Binds :seen. */
+alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
+                                      const alloy_row_t *row,
+                                      const alloy_rows_t *const *facts);
 
 /* answer.c: results as answers */
 /** Read the cursor of a page, if one was sent, into :after_at and :after_id. */

@@ -140,6 +140,14 @@ int alloy_convention_dry(const alloy_call_t *call)
     return is_on(call, &dry_run_param);
 }
 
+void alloy_convention_mark(const alloy_call_t *call, alloy_out_t *out)
+{
+    if (alloy_convention_dry(call)) {
+        alloy_out_key(out, DRY_RUN);
+        alloy_out_bool(out, 1);
+    }
+}
+
 int alloy_convention_counts(const alloy_call_t *call)
 {
     return is_on(call, &total_param);

@@ -36,6 +36,9 @@ const alloy_shape_t *alloy_convention_cut(const alloy_call_t *call,
                                           const alloy_shape_t *shape);
 
 int alloy_convention_dry(const alloy_call_t *call);
+/** Into the object that is open: "dry_run": true, where the call is only
+ *  tried. */
+void alloy_convention_mark(const alloy_call_t *call, alloy_out_t *out);
 int alloy_convention_counts(const alloy_call_t *call);
 
 /** The row a DELETE is about to remove, as the GET of the same path shows it,

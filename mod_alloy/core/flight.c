@@ -91,15 +91,18 @@ static void set_limits(settings_t *all, const alloy_db_t *db, unsigned flags)
 static const alloy_statement_t *choose_enter(const alloy_enter_t *enter,
                                              unsigned flags)
 {
-    int special = (flags & (ALLOY_SQL_CUSTOM | ALLOY_SQL_SLOW)) != 0;
+    int custom = (flags & ALLOY_SQL_CUSTOM) != 0;
 
     if (!enter->user) {
         return &sql_enter_public;
     }
     if (enter->call) {
-        return special ? &sql_enter_call_custom : &sql_enter_call;
+        return custom ? &sql_enter_call_custom : &sql_enter_call;
     }
-    return special ? &sql_enter_custom : &sql_enter;
+    if (flags & ALLOY_SQL_SLOW && !custom) {
+        return &sql_enter_limited;
+    }
+    return custom ? &sql_enter_custom : &sql_enter;
 }
 
 void alloy_flight_enter(alloy_step_t *step, const alloy_db_t *db,

@@ -207,11 +207,20 @@ static int writes_any(const alloy_step_t *steps, int count)
     return 0;
 }
 
+/* Whose transaction it is: that of the outermost call. */
+static alloy_call_t *owner_of(alloy_call_t *call)
+{
+    while (call->parent) {
+        call = call->parent;
+    }
+    return call;
+}
+
 /* In an open transaction, which may have other settings: those of the
  * operation, while a reference is looked up with the least. */
 static alloy_problem_t *settle(alloy_call_t *call, alloy_role_e role)
 {
-    alloy_call_t *owner = call->parent ? call->parent : call;
+    alloy_call_t *owner = owner_of(call);
     alloy_db_fault_t fault = { "" };
     const char *wanted;
     alloy_enter_t enter;
@@ -246,6 +255,24 @@ static alloy_problem_t *flush_within(alloy_call_t *call, alloy_role_e role,
     return NULL;
 }
 
+/* The id of the only project whose rows are looked at; NULL: there may be
+ * others, as with several steps. */
+static const char *only_project(const alloy_step_t *steps, int count)
+{
+    const char *const *params = count == 1 ? steps[0].statement->params : NULL;
+    int i;
+
+    if (!params || !(steps[0].statement->flags & ALLOY_SQL_WITHIN)) {
+        return NULL;
+    }
+    for (i = 0; i < steps[0].statement->nparams; i++) {
+        if (!strcmp(params[i], "project")) {
+            return steps[0].values[i];
+        }
+    }
+    return NULL;
+}
+
 /* In a transaction of its own, whatever else is open. */
 static alloy_problem_t *flush_apart(alloy_call_t *call, alloy_role_e role,
                                     const alloy_step_t *steps, int count,
@@ -257,6 +284,7 @@ static alloy_problem_t *flush_apart(alloy_call_t *call, alloy_role_e role,
     alloy_outcome_e outcome;
 
     alloy_access_enter(&enter, call, role, writes);
+    alloy_access_narrow(&enter, only_project(steps, count), call->pool);
     outcome = alloy_db_flush(call->engine->db, &enter, steps, count, results,
                              &fault, call->pool);
     return read_outcome(call, outcome, &fault, writes);

@@ -83,20 +83,22 @@ static alloy_problem_t *read_all(alloy_call_t *call, reading_t *reading)
     return NULL;
 }
 
-static alloy_problem_t *decide(alloy_call_t *call, const reading_t *reading)
+alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
+                                      const alloy_row_t *row,
+                                      const alloy_rows_t *const *facts)
 {
     const alloy_guarded_t *guarded = call->op->row->guarded;
-    alloy_facts_t facts = { call, &reading->row->rows[0], NULL };
+    alloy_facts_t asked = { call, row, NULL };
     int i;
 
     if (guarded->decide) {
-        ALLOY_TRY(guarded->decide(&facts));
+        ALLOY_TRY(guarded->decide(&asked));
     }
     for (i = 0; call->op->hooks[i]; i++) {
-        facts.facts = reading->facts[i];
-        ALLOY_TRY(call->op->hooks[i]->before(&facts));
+        asked.facts = facts[i];
+        ALLOY_TRY(call->op->hooks[i]->before(&asked));
     }
-    alloy_bind(call, "seen", alloy_row_text(facts.row, "version"));
+    alloy_bind(call, "seen", alloy_row_text(row, "version"));
     return NULL;
 }
 
@@ -110,7 +112,8 @@ static alloy_problem_t *try_once(alloy_call_t *call,
     if (!reading.row->count) {
         return alloy_answer_nothing(call);
     }
-    ALLOY_TRY(decide(call, &reading));
+    ALLOY_TRY(alloy_guarded_decide(call, &reading.row->rows[0],
+                                   reading.facts));
     return alloy_call_step(call, call->op->row->guarded->write, presult);
 }
 

@@ -84,10 +84,8 @@ int alloy_refer_param(const alloy_call_t *call, const char *name)
     return -1;
 }
 
-/* The parent's id: of another parameter, or the call's organization. NULL
- * where the parent itself was not found, or where there are several. */
-static const char *within_of(const alloy_call_t *call,
-                             const alloy_param_t *param)
+const char *alloy_refer_within(const alloy_call_t *call,
+                               const alloy_param_t *param)
 {
     const alloy_value_t *value;
     const char *parent;
@@ -122,7 +120,7 @@ static void find_step(alloy_step_t *step, alloy_call_t *call,
 
     for (i = 0; i < statement->nparams; i++) {
         values[i] = find_value(call, statement->params[i], ref,
-                               within_of(call, param));
+                               alloy_refer_within(call, param));
     }
     step->statement = statement;
     step->values = values;
@@ -212,13 +210,12 @@ static const alloy_membership_t *org_by_text(const alloy_call_t *call,
     return NULL;
 }
 
-static alloy_problem_t *take_found(alloy_call_t *call, const alloy_pending_t *pending,
-                                   const alloy_result_t *result, int anchor)
+alloy_problem_t *alloy_refer_take(alloy_call_t *call,
+                                  const alloy_pending_t *pending,
+                                  const alloy_rows_t *rows, int anchor)
 {
-    const alloy_rows_t *rows = alloy_rows_make(result, call->pool);
-    const alloy_row_t *row;
+    const alloy_row_t *row = choose(call, rows);
 
-    row = choose(call, rows);
     if (!row) {
         return ambiguous(call, pending, rows);
     }
@@ -259,6 +256,19 @@ static int lost_in_path(const alloy_pending_t *pending,
     return pending->path && !alloy_result_rows(result);
 }
 
+alloy_problem_t *alloy_refer_find(alloy_call_t *call,
+                                  const alloy_pending_t *pending,
+                                  const alloy_rows_t **prows)
+{
+    const alloy_result_t *result = NULL;
+    alloy_step_t step;
+
+    find_step(&step, call, pending->param, pending->value->text);
+    ALLOY_TRY(alloy_call_flush(call, ALLOY_VIEWER, &step, 1, &result));
+    *prows = alloy_rows_make(result, call->pool);
+    return NULL;
+}
+
 alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
                                      alloy_pending_t *pending, int count,
                                      int anchor)
@@ -269,6 +279,9 @@ alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
     alloy_problem_t *problem = NULL;
     int i;
 
+    if (call->parent && call->parent->memo) {
+        return alloy_many_look_up(call, pending, count, anchor);
+    }
     for (i = 0; i < count; i++) {
         find_step(&steps[i], call, pending[i].param, pending[i].value->text);
     }
@@ -281,7 +294,9 @@ alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
             problem = add_lost(call, problem, &pending[i]);
             continue;
         }
-        ALLOY_TRY(take_found(call, &pending[i], results[i], anchor));
+        ALLOY_TRY(alloy_refer_take(call, &pending[i],
+                                   alloy_rows_make(results[i], call->pool),
+                                   anchor));
     }
     return problem;
 }

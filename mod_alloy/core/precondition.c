@@ -89,6 +89,22 @@ static void write_side(alloy_out_t *out, const alloy_row_t *row,
     alloy_out_json(out, json ? json : "null");
 }
 
+/* Numbers and lists as they were sent; texts in their one spelling, with names
+ * as the ids they stand for. */
+static void write_sent(alloy_out_t *out, const alloy_value_t *value,
+                       apr_pool_t *pool)
+{
+    alloy_json_e type = value->json ? alloy_json_type(value->json)
+                                    : ALLOY_JSON_TEXT;
+
+    if (type == ALLOY_JSON_TEXT || type == ALLOY_JSON_NULL) {
+        alloy_out_text(out, value->text);
+    }
+    else {
+        alloy_out_json(out, alloy_json_write(value->json, pool));
+    }
+}
+
 /* The rows are the fields that changed; those the call sends clash. */
 static alloy_problem_t *find_clash(alloy_call_t *call,
                                    const alloy_rows_t *rows)
@@ -116,7 +132,7 @@ static alloy_problem_t *find_clash(alloy_call_t *call,
         }
         write_side(sides[0], row, "base");
         write_side(sides[1], row, "theirs");
-        alloy_out_text(sides[2], value->text);
+        write_sent(sides[2], value, call->pool);
     }
     if (!clashes) {
         return NULL;

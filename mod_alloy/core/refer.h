@@ -29,9 +29,27 @@ int alloy_refer_can_find(const alloy_resource_t *resource, const char *text);
 alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
                                      alloy_pending_t *pending, int count,
                                      int anchor);
+/** The parent's id: of another parameter, or the call's organization.  NULL
+ *  where the parent itself was not found, or where there are several. */
+const char *alloy_refer_within(const alloy_call_t *call,
+                               const alloy_param_t *param);
+/** Look one up: its rows. */
+alloy_problem_t *alloy_refer_find(alloy_call_t *call,
+                                  const alloy_pending_t *pending,
+                                  const alloy_rows_t **prows);
+/** Take the best of its rows.  ANCHOR as above. */
+alloy_problem_t *alloy_refer_take(alloy_call_t *call,
+                                  const alloy_pending_t *pending,
+                                  const alloy_rows_t *rows, int anchor);
 /** Index of the operation's parameter NAME, or -1. */
 int alloy_refer_param(const alloy_call_t *call, const char *name);
 int alloy_refer_in_path(const alloy_call_t *call, int index);
+
+/* many_refer.c */
+/** As alloy_refer_look_up, for the part of a batch that remembers. */
+alloy_problem_t *alloy_many_look_up(alloy_call_t *call,
+                                    alloy_pending_t *pending, int count,
+                                    int anchor);
 
 /* home.c */
 int alloy_refer_is_org(const alloy_param_t *param);

@@ -95,6 +95,9 @@ const char *alloy_check_op_fills(const alloy_check_t *check,
 const char *alloy_check_fills(const alloy_check_t *check, const alloy_op_t *op,
                               const alloy_statement_t *statement,
                               const char *also);
+/** What statements of alloy_many_t get; NULL-terminated. */
+extern const char *const alloy_many_names[];
+
 /** A statement that gets only the NULL-terminated NAMES. */
 const char *alloy_check_fills_only(const alloy_check_t *check,
                                    const alloy_statement_t *statement,

@@ -22,6 +22,9 @@ static const char *const call_names[] = {
 static const char *const page_names[] = { "limit", "after_at", "after_id",
                                           NULL };
 
+const char *const alloy_many_names[] = { "ids", "rows", "org", "orgs", "me",
+                                         "operation", "change_id", NULL };
+
 static int list_has(const char *const *names, const char *name)
 {
     for (; *names; names++) {

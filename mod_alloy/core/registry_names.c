@@ -55,6 +55,25 @@ static const char *kind_check(const alloy_check_t *check,
     return NULL;
 }
 
+static const char *many_add(const alloy_check_t *check,
+                            alloy_registry_t *registry,
+                            const alloy_many_t *many)
+{
+    const alloy_statement_t *all[] = { many->lock, many->read, many->write,
+                                       many->show };
+    int i;
+
+    if (!many->lock || !many->read || !many->write) {
+        return alloy_check_refuse(check, "a write of many needs .lock, .read "
+                                         "and .write");
+    }
+    for (i = 0; i < 4; i++) {
+        ALLOY_CHECK(alloy_statement_add(check, registry, all[i]));
+        ALLOY_CHECK(alloy_check_fills_only(check, all[i], alloy_many_names));
+    }
+    return NULL;
+}
+
 static const char *kind_add(const alloy_check_t *check,
                             alloy_registry_t *registry,
                             const alloy_problem_kind_t *kind)
@@ -153,6 +172,7 @@ const char *alloy_used_statements_add(const alloy_check_t *check,
     ALLOY_CHECK(alloy_statement_add(check, registry, row->plain));
     ALLOY_CHECK(alloy_statement_add(check, registry, row->past));
     ALLOY_CHECK(alloy_statement_add(check, registry, row->keyed));
+    ALLOY_CHECK(row->many ? many_add(check, registry, row->many) : NULL);
     if (!row->guarded) {
         return NULL;
     }
@@ -168,12 +188,15 @@ static const char *resource_fills(const alloy_check_t *check,
 {
     static const char *const find_names[] = { "ref", "within", "orgs", "me",
                                               NULL };
+    static const char *const many_names[] = { "refs", "ids", "orgs", "me",
+                                              NULL };
     static const char *const change_names[] = {
         "id", "me", "org", "orgs", "change_id", "operation", NULL
     };
 
     ALLOY_CHECK(alloy_check_fills_only(check, resource->find_id, find_names));
     ALLOY_CHECK(alloy_check_fills_only(check, resource->find_name, find_names));
+    ALLOY_CHECK(alloy_check_fills_only(check, resource->find_many, many_names));
     ALLOY_CHECK(alloy_check_fills_only(check, resource->remove, change_names));
     return alloy_check_fills_only(check, resource->restore, change_names);
 }
@@ -195,6 +218,7 @@ static const char *resource_add(const alloy_check_t *owner,
     }
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->find_id));
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->find_name));
+    ALLOY_CHECK(alloy_statement_add(&check, registry, resource->find_many));
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->remove));
     ALLOY_CHECK(alloy_statement_add(&check, registry, resource->restore));
     return resource_fills(&check, resource);

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "convention.h"
 #include "part.h"
 #include "sql/change.h"
 
@@ -223,6 +224,7 @@ static alloy_problem_t *undo_all(alloy_call_t *call, const alloy_rows_t *plan)
         write_step(out, step);
     }
     alloy_out_end(out);
+    alloy_convention_mark(call, out);
     alloy_out_end(out);
     call->out = out;
     return NULL;

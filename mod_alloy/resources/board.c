@@ -53,9 +53,16 @@ static const alloy_shape_t board_shape = { "Board", board_fields };
       .fallback = "50", .help = "How many tickets of a column to show; count " \
                                 "tells how many there are." }
 
+#define AS_OF_PARAM \
+    { .name = "as_of", .type = ALLOY_INSTANT, \
+      .help = "Show the board as it was at this instant, with tickets that " \
+              "were deleted since and in the columns of today; 404 when it " \
+              "was not there then." }
+
 static const alloy_param_t sprint_params[] = {
     ALLOY_SPRINT_PARAMS,
     LIMIT_PARAM,
+    AS_OF_PARAM,
     ALLOY_PARAMS_END
 };
 
@@ -64,6 +71,7 @@ static const alloy_param_t project_params[] = {
       .help = "Id, key or name of the project.",
       .resource = &alloy_project_resource },
     LIMIT_PARAM,
+    AS_OF_PARAM,
     ALLOY_PARAMS_END
 };
 
@@ -78,6 +86,7 @@ const alloy_operation_t alloy_board_operations[] = {
         .params = sprint_params,
         .answer = &board_shape,
         .steps = { &sql_board_sprint },
+        .past = &sql_board_sprint_as_of,
     },
     {
         .id = "project_board",
@@ -89,6 +98,7 @@ const alloy_operation_t alloy_board_operations[] = {
         .params = project_params,
         .answer = &board_shape,
         .steps = { &sql_board_project },
+        .past = &sql_board_project_as_of,
     },
     ALLOY_OPERATIONS_END
 };

@@ -21,8 +21,8 @@ static const alloy_field_t comment_fields[] = {
     { "ticket_id", ALLOY_UUID, 0, "The ticket it is about." },
     { "author_id", ALLOY_UUID, 0, "Who said it." },
     { "body", ALLOY_TEXT, 0, "What was said, as Markdown." },
-    { "mentions", ALLOY_UUID, ALLOY_MANY, "Members of the organization whose "
-      "addresses it mentions (@ann@example.com)." },
+    { "mentions", ALLOY_UUID, ALLOY_MANY, "People who see the project and "
+      "whose addresses it mentions (@ann@example.com)." },
     { "version", ALLOY_INT, 0, "Raised by every change." },
     { "created_at", ALLOY_INSTANT, 0, "When it was said." },
     { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
@@ -71,6 +71,9 @@ static const alloy_param_t comment_params[] = {
 static const alloy_refusal_t add_refusals[] = {
     { "author_required", &alloy_validation_failed, "/author_id",
       "Somebody must say it; leave author_id out or name a member." },
+    { "archived", &alloy_invalid_state, NULL,
+      "The project is archived and takes no more comments; PATCH it with "
+      "archived false first." },
     ALLOY_REFUSALS_END
 };
 

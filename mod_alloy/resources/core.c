@@ -20,14 +20,16 @@
 #include "sql/project.h"
 #include "sql/repeat.h"
 #include "sql/report.h"
+#include "sql/search.h"
 #include "sql/session.h"
 #include "sql/sprint.h"
 #include "sql/tag.h"
 #include "sql/team.h"
 #include "sql/ticket.h"
+#include "sql/ticket_set.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 60
+#define SCHEMA 65
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL
@@ -53,6 +55,7 @@ static const alloy_operation_t *const operations[] = {
     alloy_project_operations,
     alloy_ticket_operations,
     alloy_search_operations,
+    alloy_ticket_batch_operations,
     alloy_transition_operations,
     alloy_comment_operations,
     alloy_activity_operations,
@@ -84,6 +87,8 @@ static const alloy_statement_t *const *const statements[] = {
     sql_invite_statements,
     sql_project_statements,
     sql_ticket_statements,
+    sql_search_statements,
+    sql_ticket_set_statements,
     sql_comment_statements,
     sql_activity_statements,
     sql_sprint_statements,

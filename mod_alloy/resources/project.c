@@ -67,7 +67,9 @@ static const alloy_field_t project_fields[] = {
       "pays, as the accounting system names it." },
     { "amortization_months", ALLOY_INT, ALLOY_NULLABLE, "Months over which "
       "capitalized costs are written off." },
-    { "archived", ALLOY_BOOL, 0, "It is finished: nothing new is expected." },
+    { "archived", ALLOY_BOOL, 0, "It is finished: tickets can be read, "
+      "found, labelled and deleted, but not made, edited, moved or commented "
+      "on, and no sprint is made." },
     { "single_active_sprint", ALLOY_BOOL, 0, "At most one of its sprints can "
       "be active at a time." },
     { "created_by", ALLOY_UUID, 0, "The user who made it." },
@@ -206,7 +208,8 @@ static const alloy_format_t format_description = {
       .flags = ALLOY_NULLABLE, .least = 1, .most = 1200, \
       .help = "Months over which capitalized costs are written off." }, \
     { .name = "archived", .type = ALLOY_BOOL, \
-      .help = "Whether it is finished." }, \
+      .help = "Whether it is finished and its tickets are left as they " \
+              "are; false opens it again." }, \
     { .name = "single_active_sprint", .type = ALLOY_BOOL, \
       .help = "Whether at most one of its sprints can be active at a time." }
 
@@ -237,7 +240,8 @@ static const alloy_param_t list_params[] = {
       .resource = &alloy_org_resource,
       .help = "Only projects of this organization." },
     { .name = "archived", .type = ALLOY_BOOL,
-      .help = "Only archived projects (true) or only others (false)." },
+      .help = "Only archived projects (true) or only others (false); both "
+              "when left out." },
     ALLOY_PARAMS_END
 };
 

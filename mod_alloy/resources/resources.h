@@ -108,9 +108,20 @@ extern const alloy_shape_t alloy_label_shape;
 extern const alloy_format_t alloy_markdown_format;
 /** Decide a move from the row of ticket_move_read: binds to_status, the wanted
  *  status in its workflow's own spelling (NULL: none was asked for).
- *  Problems: validation_failed at /status, with the names there are. */
+ *  Problems: invalid_state in an archived project; validation_failed at /status, with the names there are. */
 extern alloy_decide_fn alloy_move_decide;
 
+/** What the operations of a batch of tickets say. */
+extern const alloy_param_t alloy_ticket_element[];
+/** What they may do: the rest of the id of ticket_update and the like. */
+extern const char *const alloy_ticket_actions[];
+/** Changing and moving many tickets at once. */
+extern const alloy_many_t alloy_ticket_update_many;
+/** Runs a batch of one noun (core/many.c): parameters action, atomic and
+ *  operations, whose elements begin with what the operation is about. */
+extern alloy_run_fn alloy_many_run;
+
+extern const alloy_operation_t alloy_ticket_batch_operations[];
 extern const alloy_operation_t alloy_about_operations[];
 extern const alloy_operation_t alloy_batch_operations[];
 extern const alloy_operation_t alloy_account_operations[];

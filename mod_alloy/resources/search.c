@@ -4,7 +4,7 @@
  */
 #include "resources.h"
 
-#include "sql/ticket.h"
+#include "sql/search.h"
 
 /* Across projects there are many. */
 static const char *const sprint_words[] = { "active", NULL };

@@ -190,6 +190,9 @@ static const alloy_refusal_t complete_refusals[] = {
 };
 
 static const alloy_refusal_t enter_refusals[] = {
+    { "archived", &alloy_invalid_state, NULL,
+      "The project is archived and its sprints take no more tickets; PATCH it "
+      "with archived false first." },
     { "completed", &alloy_invalid_state, NULL,
       "The sprint is completed and takes no more tickets; name another "
       "sprint." },

@@ -8,7 +8,9 @@
 
 #include <apr_strings.h>
 
+#include "sql/search.h"
 #include "sql/ticket.h"
+#include "sql/ticket_set.h"
 
 #define MARKDOWN_LIMIT 65536    /* bytes, as the tables have it */
 #define LABELS_LIMIT 50         /* of a ticket; also in label.sql */
@@ -29,6 +31,7 @@ const alloy_resource_t alloy_ticket_resource = {
     .sharded = 1,
     .find_id = &sql_ticket_find_id,
     .find_name = &sql_ticket_find_name,
+    .find_many = &sql_ticket_set_find,
     .reserved = reserved,
 };
 
@@ -174,21 +177,33 @@ static const alloy_param_t create_params[] = {
     ALLOY_PARAMS_END
 };
 
+/* All that can be changed. */
+#define CHANGE_PARAMS \
+    TITLE_PARAM(0), \
+    DESCRIPTION_PARAM, \
+    TYPE_PARAM(NULL), \
+    PRIORITY_PARAM(NULL), \
+    STATUS_PARAM(0, "Where it goes: a status of its workflow, in any letter " \
+                 "case; the rules of a transition hold."), \
+    { .name = "reporter_id", .type = ALLOY_REF, .role = ALLOY_ADMIN, \
+      .resource = &alloy_user_resource, .within = "org", \
+      .help = "Who asked for it: id, e-mail address, display name, or me." }, \
+    ASSIGNEE_PARAM(0), \
+    SPRINT_PARAM("ticket", 0), \
+    PLAN_PARAMS(0), \
+    LABELS_PARAM("Ids or names of all labels it has from now on.")
+
 static const alloy_param_t update_params[] = {
     ALLOY_TICKET_PARAM,
-    TITLE_PARAM(0),
-    DESCRIPTION_PARAM,
-    TYPE_PARAM(NULL),
-    PRIORITY_PARAM(NULL),
-    STATUS_PARAM(0, "Where it goes: a status of its workflow, in any letter "
-                 "case; the rules of a transition hold."),
-    { .name = "reporter_id", .type = ALLOY_REF, .role = ALLOY_ADMIN,
-      .resource = &alloy_user_resource, .within = "org",
-      .help = "Who asked for it: id, e-mail address, display name, or me." },
-    ASSIGNEE_PARAM(0),
-    SPRINT_PARAM("ticket", 0),
-    PLAN_PARAMS(0),
-    LABELS_PARAM("Ids or names of all labels it has from now on."),
+    CHANGE_PARAMS,
+    ALLOY_PARAMS_END
+};
+
+const alloy_param_t alloy_ticket_element[] = {
+    ALLOY_TICKET_PARAM,
+    { .name = "action", .type = ALLOY_WORD, .words = alloy_ticket_actions,
+      .help = "What to do with this one, where it differs from the rest." },
+    CHANGE_PARAMS,
     ALLOY_PARAMS_END
 };
 
@@ -310,6 +325,19 @@ static const alloy_guarded_t update_guarded = {
     .write = &sql_ticket_update,
 };
 
+const alloy_many_t alloy_ticket_update_many = {
+    .lock = &sql_ticket_set_lock,
+    .read = &sql_ticket_set_read,
+    .write = &sql_ticket_set_update,
+    .show = &sql_ticket_show_many,
+};
+
+static const alloy_many_t delete_many = {
+    .lock = &sql_ticket_set_lock,
+    .read = &sql_ticket_set_read,
+    .write = &sql_ticket_set_delete,
+};
+
 /* ---- the table --------------------------------------------------------------- */
 
 const alloy_operation_t alloy_ticket_operations[] = {
@@ -379,6 +407,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .params = update_params,
         .answer = &alloy_ticket_shape,
         .guarded = &update_guarded,
+        .many = &alloy_ticket_update_many,
     },
     {
         .id = "ticket_delete",
@@ -391,6 +420,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .role = ALLOY_ADMIN,
         .params = ticket_params,
         .steps = { &sql_ticket_delete },
+        .many = &delete_many,
     },
     ALLOY_OPERATIONS_END
 };

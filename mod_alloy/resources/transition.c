@@ -81,6 +81,11 @@ alloy_problem_t *alloy_move_decide(const alloy_facts_t *facts)
     const char *status = alloy_text(facts->call, "status");
     const char *to_status = alloy_row_text(facts->row, "to_status");
 
+    if (alloy_row_int(facts->row, "archived")) {
+        return alloy_problem(facts->call, &alloy_invalid_state,
+                             "The project is archived and its tickets can't be "
+                             "changed; PATCH it with archived false first.");
+    }
     if (status && !to_status) {
         return unknown_status(facts, status);
     }
@@ -113,6 +118,7 @@ const alloy_operation_t alloy_transition_operations[] = {
         .params = transition_params,
         .answer = &alloy_ticket_shape,
         .guarded = &transition_guarded,
+        .many = &alloy_ticket_update_many,
     },
     {
         .id = "ticket_transitions",

@@ -8,7 +8,7 @@ c.id, c.ticket_id, c.author_id, c.body, c.mentions, c.version, c.created_at,
 -- fragment: comment_parent
 FROM ticket t
          CROSS JOIN LATERAL (
-            SELECT FROM project p
+            SELECT p.archived FROM project p
              WHERE p.org_id = :org AND p.id = t.project_id
                AND p.deleted_at IS NULL
              LIMIT 1) p
@@ -31,19 +31,20 @@ SELECT c.id, c.org_id, c.project_id, p.key || '-' || t.ticket_number AS label,
 
 -- name: comment_add :one
 WITH parent AS (
-    SELECT t.id, t.project_id
+    SELECT t.id, t.project_id, p.archived
           @comment_parent@
 ), c AS (
     INSERT INTO comment (org_id, id, project_id, ticket_id, author_id, body,
                          mentions)
     SELECT :org, :new_comment, parent.project_id, parent.id, :author_id, :body,
-           alloy.mentions(:org, :body)
+           alloy.mentions(:org, parent.project_id, :body)
       FROM parent
-     WHERE :author_id_words::text[] IS NULL
+     WHERE :author_id_words::text[] IS NULL AND NOT parent.archived
     RETURNING *
 )
 SELECT @comment_columns@,
-       CASE WHEN c.id IS NULL THEN 'author_required' END AS _refusal
+       CASE WHEN parent.archived THEN 'archived'
+            WHEN c.id IS NULL THEN 'author_required' END AS _refusal
   FROM parent
   LEFT JOIN c ON true
 
@@ -66,7 +67,7 @@ SELECT @comment_columns@, c.created_at AS _at, c.id AS _id
 -- name: comment_update :one
 UPDATE comment c
    SET body = CASE WHEN :body? THEN :body ELSE c.body END,
-       mentions = CASE WHEN :body? THEN alloy.mentions(:org, :body)
+       mentions = CASE WHEN :body? THEN alloy.mentions(:org, c.project_id, :body)
            ELSE c.mentions END
   FROM ticket t, project p
  WHERE @comment_target@ AND c.author_id = :me

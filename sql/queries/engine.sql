@@ -11,8 +11,11 @@
                  WHERE user_id = :user::uuid
                    AND version = :version::bigint) AS ok OFFSET 0) AS v
 
+-- One column says it all: what set_config answers is thrown away unsent. None of
+-- them answers NULL, and the arguments of a function are all evaluated, whatever
+-- the others are.
 -- fragment: settings
-v.ok,
+nullif(v.ok, false),
 set_config('alloy.me', CASE WHEN v.ok THEN (:user::uuid)::text ELSE '' END,
            true),
 set_config('alloy.orgs', CASE WHEN v.ok THEN :orgs ELSE '' END, true),
@@ -31,16 +34,19 @@ set_config('plan_cache_mode', 'force_custom_plan', true)
 -- Short reads go without a limit of their own, since setting one costs a tenth
 -- of such a read: the role's default ends them at last.
 -- name: enter :one
-SELECT @settings@ FROM @verified@;
+SELECT num_nulls(@settings@) = 0 AS ok FROM @verified@;
+
+-- name: enter_limited :one
+SELECT @settings@, @limit@ FROM @verified@;
 
 -- name: enter_custom :one
-SELECT @settings@, @limit@, @custom@ FROM @verified@;
+SELECT num_nulls(@settings@, @limit@, @custom@) = 0 AS ok FROM @verified@;
 
 -- name: enter_call :one
-SELECT @settings@, @limit@, @call@ FROM @verified@;
+SELECT num_nulls(@settings@, @limit@, @call@) = 0 AS ok FROM @verified@;
 
 -- name: enter_call_custom :one
-SELECT @settings@, @limit@, @call@, @custom@ FROM @verified@;
+SELECT num_nulls(@settings@, @limit@, @call@, @custom@) = 0 AS ok FROM @verified@;
 
 -- Nobody in particular: registering, signing in, the engine's own look-ups.
 -- name: enter_public :one

@@ -14,3 +14,7 @@ SELECT user_id, version, email, display_name, default_org_id, session_id,
 
 -- name: key_spend :exec :write
 SELECT definer.key_spend(:key)
+
+-- For :count writes in one transaction.
+-- name: key_spend_many :exec :write
+SELECT definer.key_spend(:key) FROM generate_series(1, :count::integer)

@@ -338,3 +338,103 @@ SELECT p.id AS project_id, NULL::uuid AS sprint_id, p.name,
        (@board_columns@) AS columns
   FROM project p
  WHERE @sprint_project@
+
+-- Boards of then ----------------------------------------------------------------
+
+-- Did this change c of ticket t happen by then? It is logged a moment after the
+-- row was stamped; of the last one both are known.
+-- fragment: board_happened
+(c.at <= :as_of::timestamptz
+                OR (c.version = t.version
+                    AND t.updated_at <= :as_of::timestamptz))
+
+-- Ticket t as it was: of each field the first later change tells what was before.
+-- fragment: board_undone
+CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(f.key, f.value ORDER BY c.seq DESC),
+                        '{}') AS fields
+          FROM change c, jsonb_each(c.before) f
+         WHERE t.updated_at > :as_of::timestamptz
+           AND c.org_id = :org AND c.entity_type = 'ticket'
+           AND c.entity_id = t.id AND NOT @board_happened@) was
+     CROSS JOIN LATERAL (
+        SELECT coalesce(max(c.version), 1) AS version
+          FROM change c
+         WHERE t.updated_at > :as_of::timestamptz
+           AND c.org_id = :org AND c.entity_type = 'ticket'
+           AND c.entity_id = t.id AND @board_happened@) last
+     CROSS JOIN LATERAL jsonb_populate_record(t, was.fields
+        || jsonb_build_object('version',
+               CASE WHEN t.updated_at <= :as_of::timestamptz THEN t.version
+                    ELSE last.version END)) past
+     WHERE t.org_id = :org AND t.created_at <= :as_of::timestamptz
+
+-- Columns as board_columns has them, and one for each status that is gone but
+-- had tickets.
+-- fragment: board_past_columns
+SELECT coalesce(json_agg(json_build_object(
+               'status', w.name, 'category', w.category,
+               'wip_limit', w.wip_limit, 'count', coalesce(c.n, 0),
+               'points', trim_scale(coalesce(c.half, 0) / 2.0),
+               'tickets', coalesce(c.tickets, '[]'))
+           ORDER BY w.position, w.name), '[]')
+          FROM (
+            SELECT s.name, s.category, s.wip_limit, s.position
+              FROM workflow_status s
+             WHERE s.org_id = :org AND s.workflow_id = p.workflow_id
+            UNION ALL
+            SELECT h.status, CASE WHEN min(h.closed_at) IS NULL
+                             THEN 'in_progress' ELSE 'done' END,
+                   NULL, 32767
+              FROM held h
+             WHERE NOT EXISTS (
+                SELECT FROM workflow_status s
+                 WHERE s.org_id = :org AND s.workflow_id = p.workflow_id
+                   AND s.name = h.status)
+             GROUP BY h.status) w
+          LEFT JOIN (
+            SELECT h.status, count(*) AS n, sum(h.points_half) AS half,
+                   json_agg(json_build_object(
+                       'id', h.id, 'key', p.key || '-' || h.ticket_number,
+                       'title', h.title, 'type', h.type,
+                       'priority', h.priority, 'assignee_id', h.assignee_id,
+                       'points', trim_scale(h.points_half / 2.0),
+                       'version', h.version)
+                       ORDER BY h.place) FILTER (WHERE h.place <= :limit)
+                       AS tickets
+              FROM held h
+             GROUP BY h.status) c ON c.status = w.name
+
+-- name: board_sprint_as_of :one :slow
+WITH held AS MATERIALIZED (
+    SELECT t.*, @board_place@
+      FROM (
+        SELECT past.*
+          FROM ticket t
+         @board_undone@ AND t.id = ANY (ARRAY(
+               SELECT DISTINCT h.ticket_id FROM sprint_scope h
+                WHERE h.org_id = :org AND h.sprint_id = :sprint))) t
+     WHERE t.sprint_id = :sprint AND t.deleted_at IS NULL
+)
+SELECT p.id AS project_id, s.id AS sprint_id, s.name,
+       (@board_past_columns@) AS columns
+  FROM sprint s
+  CROSS JOIN LATERAL (
+        SELECT p.* FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+         LIMIT 1) p
+ WHERE @sprint_target@ AND s.created_at <= :as_of::timestamptz
+
+-- name: board_project_as_of :one :slow
+WITH held AS MATERIALIZED (
+    SELECT t.*, @board_place@
+      FROM (
+        SELECT past.*
+          FROM ticket t
+         @board_undone@ AND t.project_id = :project) t
+     WHERE t.deleted_at IS NULL
+)
+SELECT p.id AS project_id, NULL::uuid AS sprint_id, p.name,
+       (@board_past_columns@) AS columns
+  FROM project p
+ WHERE @sprint_project@ AND p.created_at <= :as_of::timestamptz

@@ -35,10 +35,9 @@ CROSS JOIN LATERAL (
      WHERE p.org_id = t.org_id AND p.id = t.project_id AND p.deleted_at IS NULL
      LIMIT 1) p
  CROSS JOIN LATERAL (
-    SELECT s.category FROM workflow_status s
-     WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
-       AND s.name = t.status
-     LIMIT 1) s
+    SELECT (SELECT s.category FROM workflow_status s
+             WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
+               AND s.name = t.status) AS category) s
 
 -- fragment: ticket_target
 t.org_id = :org AND t.id = :ticket AND t.deleted_at IS NULL
@@ -132,7 +131,7 @@ WITH held AS (
     INSERT INTO comment (org_id, id, project_id, ticket_id, author_id, body,
                          mentions)
     SELECT :org, :new_comment, t.project_id, t.id, :me, :comment,
-           alloy.mentions(:org, :comment)
+           alloy.mentions(:org, t.project_id, :comment)
       FROM t
      WHERE :comment::text IS NOT NULL
 )
@@ -163,7 +162,7 @@ SELECT @ticket_columns@,
 -- Where it makes no ticket, it takes no number either, and the statement above
 -- says why. (Of an EXISTS the planner makes a table of all the organization's
 -- statuses.)
--- name: ticket_create_plain :one
+-- name: ticket_create_plain :one :within
 WITH counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -204,6 +203,16 @@ SELECT @ticket_columns@,
   FROM ticket t
  @ticket_joins@
  WHERE @ticket_target@
+
+-- name: ticket_show_many :many
+SELECT @ticket_columns@,
+       @ticket_labels@
+  FROM unnest(:ids::uuid[]) AS shown (id)
+ CROSS JOIN LATERAL (
+    SELECT * FROM ticket t
+     WHERE t.org_id = :org AND t.id = shown.id AND t.deleted_at IS NULL
+     LIMIT 1) t
+ @ticket_joins@
 
 -- Did this change c of ticket t happen by then? It is logged a moment after the
 -- row was stamped; of the last one both are known.
@@ -256,24 +265,24 @@ SELECT @ticket_columns@,
 -- fragment: ticket_page
 t.deleted_at IS NULL AND @sort_after@
 
+-- Tickets of one person alone come from their index in its order; a list of
+-- people loses it.
+-- fragment: ticket_one_person
+coalesce(cardinality(:assignee_id::uuid[]), 0) = 1
+                 AND :assignee_id_words::text[] IS NULL
+
 -- What every list of tickets may be filtered by.
 -- fragment: ticket_filters
 (:priority::text[] IS NULL OR t.priority = ANY (:priority::text[]))
        AND (:type::text[] IS NULL OR t.type = ANY (:type::text[]))
-       AND (:assignee_id::uuid[] IS NULL
-            OR t.assignee_id = ANY (:assignee_id::uuid[])
-            OR (:assignee_id_words::text[] IS NOT NULL
-                AND t.assignee_id IS NULL))
+       AND CASE WHEN :assignee_id::uuid[] IS NULL THEN true
+                WHEN @ticket_one_person@
+                THEN t.assignee_id = (:assignee_id::uuid[])[1]
+                ELSE t.assignee_id = ANY (:assignee_id::uuid[])
+                     OR (:assignee_id_words::text[] IS NOT NULL
+                         AND t.assignee_id IS NULL) END
        AND (:reporter_id::uuid[] IS NULL
             OR t.reporter_id = ANY (:reporter_id::uuid[]))
-       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
-            OR (t.sprint_id IS NULL
-                AND :sprint_words::text[] && '{none,backlog}')
-            OR ('active' = ANY (:sprint_words::text[])
-                AND (SELECT true FROM sprint g
-                      WHERE g.org_id = t.org_id AND g.id = t.sprint_id
-                        AND g.status = 'Active' AND g.deleted_at IS NULL
-                      LIMIT 1)))
        AND (:parent::uuid[] IS NULL OR t.parent_id = ANY (:parent::uuid[])
             OR (:parent_words::text[] IS NOT NULL AND t.parent_id IS NULL))
        AND (:label::uuid[] IS NULL
@@ -299,14 +308,16 @@ t.deleted_at IS NULL AND @sort_after@
 
 -- The project and the statuses of its workflow, which is that of each of its
 -- tickets, are read once; a join would look for them as often as there are
--- tickets, or lose their order.
--- name: ticket_list_all :page
+-- tickets, or lose their order. As one object of names the statuses are searched
+-- by a comparison or two; a list of rows would be read anew for each ticket.
+-- name: ticket_list_all :page :within
 -- sorts: t -created_at created_at -updated_at updated_at
 WITH home AS MATERIALIZED (
     SELECT p.id, p.key, p.workflow_id FROM project p
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
 ), statuses AS MATERIALIZED (
-    SELECT s.name, s.category FROM workflow_status s
+    SELECT jsonb_object_agg(s.name, s.category) AS categories
+      FROM workflow_status s
      WHERE s.org_id = :org
        AND s.workflow_id = (SELECT p.workflow_id FROM home p)
 )
@@ -316,8 +327,7 @@ SELECT @ticket_columns@,
   FROM ticket t
  CROSS JOIN LATERAL (SELECT (SELECT p.key FROM home p) AS key) p
  CROSS JOIN LATERAL (
-    SELECT (SELECT s.category FROM statuses s WHERE s.name = t.status)
-        AS category) s
+    SELECT (SELECT s.categories FROM statuses s) ->> t.status AS category) s
  WHERE t.org_id = :org AND t.project_id = (SELECT p.id FROM home p)
    AND @ticket_page@
  @sort_order@
@@ -350,145 +360,12 @@ SELECT @ticket_columns@,
                                                    AS named))
                   AND (:category::text[] IS NULL
                        OR s.category = ANY (:category::text[])))))
+       AND (:sprint::uuid[] IS NULL OR t.sprint_id = ANY (:sprint::uuid[])
+            OR (:sprint_words::text[] IS NOT NULL AND t.sprint_id IS NULL))
        AND @ticket_filters@
      @sort_order@
      LIMIT :limit) t
  @ticket_joins@
- @sort_order@
- LIMIT :limit
-
--- Searching -------------------------------------------------------------------
-
--- Here a status is a name in any workflow.
--- fragment: ticket_searched
-t.deleted_at IS NULL AND @ticket_filters@
-       AND (:status::text[] IS NULL
-            OR lower(t.status) IN (SELECT lower(named)
-                                     FROM unnest(:status::text[]) AS named))
-       AND (:category::text[] IS NULL
-            OR (SELECT s.category FROM workflow_status s
-                 WHERE s.org_id = t.org_id AND s.workflow_id = t.workflow_id
-                   AND s.name = t.status) = ANY (:category::text[]))
-
--- Where the caller's tickets are: organizations as a whole where he sees all of
--- them, else the projects he sees; only the projects he names when he does.
--- fragment: ticket_places
-SELECT mine.org_id, NULL::uuid AS project_id
-      FROM unnest(:orgs::uuid[]) AS mine (org_id)
-     WHERE :project::uuid[] IS NULL
-       AND mine.org_id = ANY (nullif(current_setting('alloy.all', true),
-                                     '')::uuid[])
-    UNION ALL
-    SELECT mine.org_id, p.id
-      FROM unnest(:orgs::uuid[]) AS mine (org_id)
-     CROSS JOIN LATERAL (
-        SELECT p.id FROM project p
-         WHERE p.org_id = mine.org_id AND p.deleted_at IS NULL
-           AND (:project::uuid[] IS NULL OR p.id = ANY (:project::uuid[]))
-        OFFSET 0) p
-     WHERE :project::uuid[] IS NOT NULL
-        OR mine.org_id <> ALL (coalesce(nullif(current_setting('alloy.all',
-                                                               true), ''),
-                                        '{}')::uuid[])
-
--- A page of each place, of which the page is made. Projects are asked for row by
--- row: joined, they would tempt the planner to sort.
--- name: ticket_search :page :custom
--- sorts: t -created_at created_at -updated_at updated_at
-SELECT @ticket_columns@,
-       @ticket_labels@,
-       @sort_key@ AS _at, t.id AS _id
-  FROM (
-    SELECT t.*
-      FROM (
-    @ticket_places@) mine
-     CROSS JOIN LATERAL (
-       (SELECT * FROM ticket t
-         WHERE mine.project_id IS NULL AND t.org_id = mine.org_id
-           AND (SELECT p.deleted_at IS NULL FROM project p
-                 WHERE p.org_id = t.org_id AND p.id = t.project_id)
-           AND @ticket_searched@ AND @sort_after@
-         @sort_order@
-         LIMIT :limit)
-        UNION ALL
-       (SELECT * FROM ticket t
-         WHERE t.org_id = mine.org_id AND t.project_id = mine.project_id
-           AND @ticket_searched@ AND @sort_after@
-         @sort_order@
-         LIMIT :limit)) t
-     @sort_order@
-     LIMIT :limit) t
- @ticket_joins@
- @sort_order@
- LIMIT :limit
-
--- What was typed as a key is found before what mentions it, whatever its age. A
--- rank becomes an instant, because that is what cursors hold; the best is first.
--- fragment: ticket_ranked
-SELECT t.*,
-           CASE WHEN f.exact THEN timestamptz '9999-01-01Z'
-                ELSE t.created_at END AS found_at,
-           CASE WHEN f.exact THEN to_timestamp(0)
-                ELSE to_timestamp(2e6 - round(f.rank * 1e6)) END AS relevance
-
--- Everything that matches in organization mine is looked at: words are found in
--- no order of time.
--- fragment: ticket_found
-CROSS JOIN LATERAL (
-        SELECT w.id, bool_or(w.exact) AS exact, max(w.rank) AS rank
-          FROM (SELECT d.ticket_id AS id, false AS exact, d.rank
-                  FROM definer.search_tickets(mine.org_id,
-                           alloy.search_query(:q),
-                           coalesce(:sort::text = 'relevance', false)) d
-                UNION ALL
-                SELECT t.id, true, NULL
-                  FROM project p
-                 CROSS JOIN LATERAL (
-                    SELECT t.id FROM ticket t
-                     WHERE t.org_id = mine.org_id AND t.project_id = p.id
-                       AND t.ticket_number = CASE WHEN :q::text
-                           ~ '^\s*[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,17}\s*$'
-                           THEN split_part(:q, '-', 2)::bigint ELSE 0 END
-                     LIMIT 1) t
-                 WHERE p.org_id = mine.org_id
-                   AND p.key = upper(ltrim(split_part(:q, '-', 1)))) w
-         GROUP BY w.id) f
-     CROSS JOIN LATERAL (
-        SELECT * FROM ticket t
-         WHERE t.org_id = mine.org_id AND t.id = f.id
-         LIMIT 1) t
-     WHERE (SELECT p.deleted_at IS NULL FROM project p
-             WHERE p.org_id = t.org_id AND p.id = t.project_id)
-       AND @ticket_searched@
-
--- name: ticket_search_words :page :custom :slow
--- sorts: t (-found_at) -created_at created_at -updated_at updated_at relevance
-SELECT @ticket_columns@,
-       @ticket_labels@,
-       @sort_key@ AS _at, t.id AS _id
-  FROM (
-    @ticket_ranked@
-      FROM unnest(:orgs::uuid[]) AS mine (org_id)
-     @ticket_found@
-       AND (:project::uuid[] IS NULL
-            OR t.project_id = ANY (:project::uuid[]))) t
- @ticket_joins@
- WHERE @sort_after@
- @sort_order@
- LIMIT :limit
-
--- name: ticket_list_words :page :custom :slow
--- sorts: t (-found_at) -created_at created_at -updated_at updated_at relevance
-SELECT @ticket_columns@,
-       @ticket_labels@,
-       @sort_key@ AS _at, t.id AS _id
-  FROM (
-    @ticket_ranked@
-      FROM (SELECT :org::uuid) AS mine (org_id)
-     @ticket_found@
-       AND t.project_id = :project) t
- @ticket_joins@
- WHERE @sort_after@
  @sort_order@
  LIMIT :limit
 
@@ -514,7 +391,7 @@ SELECT t.id FROM ticket t
 -- What a move is decided from: where the ticket is, which status of its
 -- workflow was asked for (NULL: none has this name), which there are.
 -- fragment: ticket_move_facts
-t.id, t.project_id, t.workflow_id, t.version, t.status,
+t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)
@@ -635,19 +512,22 @@ UPDATE ticket t SET deleted_at = clock_timestamp()
 -- Run behind sprint_lock. All of them enter, or none.
 -- name: ticket_enter_sprint :many
 WITH there AS (
-    SELECT s.id, s.project_id, s.status FROM sprint s
+    SELECT s.id, s.project_id, s.status, p.archived
+      FROM sprint s
+     CROSS JOIN LATERAL (
+        SELECT p.archived FROM project p
+         WHERE p.org_id = :org AND p.id = s.project_id
+           AND p.deleted_at IS NULL
+         LIMIT 1) p
      WHERE s.org_id = :org AND s.id = :sprint AND s.deleted_at IS NULL
-       AND (SELECT true FROM project p
-             WHERE p.org_id = :org AND p.id = s.project_id
-               AND p.deleted_at IS NULL
-             LIMIT 1)
 ), wanted AS (
     SELECT * FROM ticket t
      WHERE t.org_id = :org AND t.id = ANY (:tickets::uuid[])
        AND t.deleted_at IS NULL
 ), judged AS (
     SELECT there.id,
-           CASE WHEN there.status = 'Completed' THEN 'completed'
+           CASE WHEN there.archived THEN 'archived'
+                WHEN there.status = 'Completed' THEN 'completed'
                 WHEN EXISTS (SELECT FROM wanted
                               WHERE wanted.project_id <> there.project_id)
                 THEN 'other_project' END AS refusal

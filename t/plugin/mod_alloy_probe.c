@@ -333,6 +333,7 @@ static const alloy_hook_t red_transition = {
 static const alloy_hook_t red_update = {
     .action = "ticket_update",
     .facts = &sql_probe_color_facts,
+    .facts_many = &sql_probe_color_facts_many,
     .before = refuse_red,
 };
 

@@ -6,7 +6,7 @@ package AlloyTest::Plugins;
 #   fixture         [[...], ...]  of 11-isolation.t
 #   least           {id => role}  of 15-roles.t
 #   make, body      {...}         of AlloyTest::Walk
-#   add             {...}         of 52-lists-cursors.t; gets (server, place)
+#   add             {...}         of AlloyTest::Lists; gets (server, place)
 #   data            [sql, ...], given, filter, exceptions {...}
 #                                 of 91-statements.t
 

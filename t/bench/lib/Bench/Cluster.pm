@@ -126,10 +126,14 @@ sub clean {
     my ($self) = @_;
     $self->psql('-c', $_) for
         "SET session_replication_role = replica;
+         DELETE FROM alloy.ticket_text x USING alloy.ticket t
+          WHERE (t.org_id, t.id) = (x.org_id, x.ticket_id)
+            AND t.created_at >= '2026-01-01';
          DELETE FROM alloy.ticket WHERE created_at >= '2026-01-01';
          DELETE FROM bench.ticket WHERE created_at >= '2026-01-01';
          TRUNCATE alloy.change",
-        'VACUUM ANALYZE alloy.ticket', 'VACUUM ANALYZE bench.ticket',
+        'VACUUM ANALYZE alloy.ticket', 'VACUUM ANALYZE alloy.ticket_text',
+        'VACUUM ANALYZE bench.ticket',
         'VACUUM alloy.project', 'VACUUM alloy.change', 'CHECKPOINT';
     return;
 }

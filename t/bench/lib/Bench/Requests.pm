@@ -68,6 +68,14 @@ my %make = (
         my ($size, $role) = @_;
         return map { [ GET => "$_->[0]?limit=50", $_->[1] ] } _lists($role);
     },
+    search => sub {
+        my ($size, $role) = @_;
+        return map {
+            my $org = $_;
+            map { [ GET => "/tickets?limit=50&q=invoices+$_",
+                token($org, $role) ] } 100 .. 999;
+        } @ORGS;
+    },
     create => sub {
         my ($size, $role) = @_;
         return map { [ POST => @$_, _body() ] } _lists($role);

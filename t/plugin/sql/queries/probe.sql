@@ -83,6 +83,12 @@ SELECT s.color
   JOIN probe_setting s ON s.org_id = :org AND s.project_id = t.project_id
  WHERE t.org_id = :org AND t.id = :ticket
 
+-- name: probe_color_facts_many :many
+SELECT t.id, s.color
+  FROM ticket t
+  JOIN probe_setting s ON s.org_id = :org AND s.project_id = t.project_id
+ WHERE t.org_id = :org AND t.id = ANY (:ids::uuid[])
+
 -- Whoever counts a project's tickets holds the project.
 -- name: probe_room_lock :exec
 SELECT p.id
