@@ -32,7 +32,7 @@ export PORT STATE BUILD PLUGINS
 # see conf/install-packages.
 PACKAGES      = apache2-bin apache2-dev libaprutil1-dbd-pgsql postgresql-15 \
                 libpq-dev libjansson-dev libargon2-dev libcjose-dev \
-                libssl-dev gcc libc6-dev pkg-config openssl curl
+                libssl-dev libcsv-dev gcc libc6-dev pkg-config openssl curl
 TEST_PACKAGES = check perl libdbd-pg-perl clang
 LINT_PACKAGES = $(TEST_PACKAGES) clang-tidy clang-format cppcheck shellcheck \
                 valgrind
@@ -51,7 +51,8 @@ APXS_CFLAGS    = $(call ask,APXS_CFLAGS,$(APXS) -q CFLAGS)
 APR_CFLAGS     = $(call ask,APR_CFLAGS,`$(APXS) -q APR_CONFIG` \
                    --includes --cppflags | sed 's/-I/-isystem /g')
 LIBRARY_CFLAGS = $(call ask,LIBRARY_CFLAGS,pkg-config --cflags $(LIBRARIES))
-LIBRARY_LIBS   = $(call ask,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES))
+LIBRARY_LIBS   = $(call ask,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES); \
+                   echo -lcsv)
 APR_LIBS       = $(call ask,APR_LIBS,`$(APXS) -q APU_CONFIG` --link-ld; \
                    `$(APXS) -q APR_CONFIG` --link-ld)
 CHECK_CFLAGS   = $(call ask,CHECK_CFLAGS,pkg-config --cflags check)

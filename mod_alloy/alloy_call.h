@@ -71,7 +71,8 @@ ALLOY_DECLARE(void) alloy_warn(alloy_call_t *call, const char *code,
 /** The value as canonical text; NULL when absent or null.  A REF reads as
  *  the id of the row, a DATE as YYYY-MM-DD, a LIST or OBJECT as JSON. */
 ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call, const char *name);
-/** The value of an INT, BOOL (1) or HALF (doubled); 0 when absent. */
+/** The value of an INT, BOOL (1), HALF (doubled) or HUNDREDTH (times 100); 0
+ *  when absent. */
 ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call, const char *name);
 /** Did the caller send it, be it null?  A fallback does not count. */
 ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name);
@@ -151,6 +152,9 @@ ALLOY_DECLARE(alloy_registration_e) alloy_registration(const alloy_call_t *call)
 /** The base URL people reach this server at, without a slash at the end; from
  *  the configuration, never from a Host field. */
 ALLOY_DECLARE(const char *) alloy_base_url(const alloy_call_t *call);
+/** The server_rec of the host that was called, for a plugin with directives of
+ *  its own; NULL for a front that is no part of httpd. */
+ALLOY_DECLARE(const void *) alloy_call_server(const alloy_call_t *call);
 /** The full URL of PATH ("/tickets/..."), a path of the API as in an
  *  operation's row; in the call's pool. */
 ALLOY_DECLARE(const char *) alloy_url(const alloy_call_t *call,

@@ -123,7 +123,9 @@ typedef enum {
     ALLOY_LIST,                 /* of what .inner[0] describes */
     ALLOY_OBJECT,               /* of the parameters in .inner */
     ALLOY_HALF,                 /* a number in half steps, kept doubled */
-    ALLOY_JSON                  /* answers only: a json column, see .shape */
+    ALLOY_JSON,                 /* answers only: a json column, see .shape */
+    ALLOY_HUNDREDTH             /* a number with two decimals, kept times one
+                                 * hundred */
 } alloy_type_e;
 
 /**
@@ -154,8 +156,9 @@ extern ALLOY_DECLARE_DATA const alloy_format_t
                                  * names */
 #define ALLOY_SELF       0x100u /* REF to a person: the caller when absent;
                                  * somebody else needs Admin */
-#define ALLOY_HOME       0x200u /* REF to the call's organization: the default
-                                 * rule applies when absent */
+#define ALLOY_HOME       0x200u /* REF to the call's organization, where the
+                                 * default rule applies when absent; or to what
+                                 * tells it, in the place of a path */
 #define ALLOY_ANSWERED   0x400u /* shapes: may be absent from an answer */
 #define ALLOY_UNIQUE     0x800u /* in a LIST's OBJECT: no two with the same */
 
@@ -351,6 +354,7 @@ typedef struct {
 #define ALLOY_REPEATS   0x4000u /* creates, but once only: sending it again
                                  * changes nothing more */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
+#define ALLOY_CSV        0x800u /* run: answers JSON or a table; alloy_report.h */
 
 /**
  * One more tool for an operation, with something settled beforehand; whatever

@@ -475,6 +475,7 @@ void alloy_http_describe(alloy_request_t *request, request_rec *r)
     request->client = "rest";
     request->client_name = read_client_name(r);
     request->request_id = alloy_http_request_id(r);
+    request->server = r->server;
     request->baton = r;
     request->body = read_body;
     request->header = read_header;

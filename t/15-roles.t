@@ -118,7 +118,7 @@ sub request_of {
 sub own_request_of {
     my ($operation, $place, $caller) = @_;
     my %place = (%$place, author => $caller);
-    delete $place{comment};
+    delete @place{qw(comment time_entry)};
     delete $place{ $operation->{names}[-1] // '' }
         if $operation->{method} eq 'DELETE' && $operation->{id} ne 'org_delete';
     return $walk->request($operation, \%place, $caller);
@@ -294,7 +294,7 @@ sub same_as_nothing {
 }
 
 # Names of the path that are no references have no twin that nothing has.
-sub references { return grep { !/^(?:entity_type|key)$/ } @_ }
+sub references { return grep { !/^(?:entity_type|key|period)$/ } @_ }
 
 my @named = grep { @{ $_->{names} } && !grep {/^code$/} @{ $_->{names} } }
     @private;

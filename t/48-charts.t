@@ -132,7 +132,9 @@ subtest 'what Accept asks for' => sub {
         "$SVG, application/json;q=0.9" => $SVG,
         'image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.8' => $SVG,
         'text/html,application/xhtml+xml,*/*;q=0.8' => 'application/json',
-        'IMAGE/SVG+XML' => $SVG,
+        'IMAGE/SVG+XML' => $SVG, 'text/csv' => 'text/csv',
+        "text/csv;q=0.5, $SVG;q=0.6" => $SVG,
+        "text/*, $SVG;q=0.6" => 'text/csv',
     );
     for my $accept (sort keys %wants) {
         my $answer = get($PATH{burndown}, $accept);
@@ -140,11 +142,43 @@ subtest 'what Accept asks for' => sub {
         like($answer->header('Vary'), qr/Accept/, 'caches are told');
     }
     is_problem(get($PATH{burndown}, $_), 406, 'not_acceptable',
-        detail => qr{image/svg\+xml}) for 'text/csv', "$SVG;q=0";
+        detail => qr{image/svg\+xml}) for 'text/html', "$SVG;q=0";
     is_problem(get("/sprints/$sprints[2]", $SVG), 406, 'not_acceptable');
     is(get("$PATH{$_}.svg")->type, $SVG, "$_.svg") for sort keys %PATH;
     is_problem(get("$PATH{flow}.svg", undef, from => '2020-01-01'), 422,
         'validation_failed');
+};
+
+# ---- tables ------------------------------------------------------------------------
+
+subtest 'tables' => sub {
+    for my $name (sort keys %PATH) {
+        my $answer = get($PATH{$name}, 'text/csv', %{ $RANGE{$name} });
+        my ($head, @rows) = @{ $answer->csv };
+        my $data = look($PATH{$name}, %{ $RANGE{$name} })->{data};
+        is_deeply([ sort @$head ], [ sort keys %{ $data->[0] } ],
+            "$name: a column for each key");
+        is_deeply([ map { my $row = $_;
+            +{ map { $head->[$_] => $row->[$_] } 0 .. $#$head } } @rows ],
+            [ map { my $day = $_; +{ map { $_ => $day->{$_} // '' }
+                keys %$day } } @$data ], "$name: the same figures");
+        like($answer->header('Content-Disposition'),
+            qr/\Aattachment; filename="$name-[\w.-]+\.csv"\z/, 'a file');
+    }
+    my $empty = get('/projects/EMPTY/reports/velocity', 'text/csv');
+    is(@{ $empty->csv }, 1, 'without rows a line of names');
+};
+
+subtest 'cells that look like formulas' => sub {
+    my %cell = map({ $_ => "'$_" } '=1+1', '+1', '-1', '@SUM(A1)', "\t=1",
+        "\r=1", ' =1', "\x{ff1d}1"), map({ $_ => $_ } 'a=1', '1-1',
+        'say "a, b"', "two\r\nlines", ' x', "\x{fc}n\x{ef}code");
+    for my $name (sort keys %cell) {
+        $admin->do('UPDATE alloy.sprint SET name = ? WHERE id = ?', undef,
+            $name, $sprints[0]);
+        is(get($PATH{velocity}, 'text/csv')->csv->[1][2], $cell{$name},
+            $name =~ s/[^!-~]/ /gr);
+    }
 };
 
 # ---- charts ----------------------------------------------------------------------

@@ -70,7 +70,7 @@ for my $list (@lists) {
         my %seen;
         ok(!(grep { $seen{$_}++ } @all), 'no row is there twice');
         cmp_ok(scalar @all, '>=', 4, @all . ' rows');
-        my @at = map { $_->{at} // $_->{created_at} } @{ $all->{items} };
+        my @at = map { $_->{at} // $_->{created_at} // $_->{first_day} } @{ $all->{items} };
         @at = reverse @at if $OLDEST_FIRST{ $list->{id} };
         is_deeply(\@at, [ reverse sort @at ], 'in their order');
         is_deeply([ walk_pages($list->{id}, $_) ], \@all, "the same in pages of $_")

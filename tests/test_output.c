@@ -266,6 +266,30 @@ START_TEST(members_join_the_object_that_is_open)
 }
 END_TEST
 
+START_TEST(hundredths_are_numbers_with_two_decimals)
+{
+    static const cell_t some[] = {
+        CELL("a", 20, "\0\0\0\0\0\0\0\x85"), CELL("b", 23, "\xff\xff\xff\xce"),
+        CELL("c", 21, "\x01\x2c"), CELL("d", 21, "\xff\xff"),
+        CELL("e", 20, "\x80\0\0\0\0\0\0\0"), { "f", 20, NULL, 0 },
+    };
+    static const alloy_field_t named[] = {
+        { .name = "a", .type = ALLOY_HUNDREDTH },
+        { .name = "b", .type = ALLOY_HUNDREDTH },
+        { .name = "c", .type = ALLOY_HUNDREDTH },
+        { .name = "d", .type = ALLOY_HUNDREDTH },
+        { .name = "e", .type = ALLOY_HUNDREDTH },
+        { .name = "f", .type = ALLOY_HUNDREDTH }, ALLOY_FIELDS_END
+    };
+    static const alloy_shape_t numbers = { "Numbers", named };
+    const alloy_result_t *result = make_result(some, 6);
+
+    alloy_out_mapped(out, result, 0, alloy_out_map(result, &numbers, pool));
+    ck_assert_str_eq(written(), "{\"a\":1.33,\"b\":-0.5,\"c\":3,\"d\":-0.01,"
+                     "\"e\":-92233720368547758.08,\"f\":null}");
+}
+END_TEST
+
 START_TEST(cells_read_as_text)
 {
     static const char *const texts[] = {
@@ -327,6 +351,7 @@ static Suite *output_suite(void)
     tcase_add_test(tests, instants_are_written);
     tcase_add_test(tests, rows_are_written_in_the_order_of_the_shape);
     tcase_add_test(tests, members_join_the_object_that_is_open);
+    tcase_add_test(tests, hundredths_are_numbers_with_two_decimals);
     tcase_add_test(tests, cells_read_as_text);
     tcase_add_test(tests, odd_values_are_written_as_null_or_what_they_are);
     suite_add_tcase(suite, tests);

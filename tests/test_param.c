@@ -51,6 +51,7 @@ static const alloy_param_t rows[] = {
     { .name = "password", .type = ALLOY_TEXT, .flags = ALLOY_SECRET,
       .least = 8, .most = 100, .format = &alloy_format_slug },
     { .name = "dry_run", .type = ALLOY_BOOL, .flags = ALLOY_IN_QUERY },
+    { .name = "hours", .type = ALLOY_HUNDREDTH, .most = 24 },
 };
 #define ROWS ((int)(sizeof(rows) / sizeof(rows[0])))
 
@@ -248,6 +249,9 @@ START_TEST(halves_are_kept_doubled)
     refuses("{\"points\":1000.5}", "/points", "too_large");
     refuses("{\"points\":-0.5}", "/points", "too_small");
     refuses("{\"points\":2.25}", "/points", "type");
+    takes("{\"hours\":0.57}", "hours", "57");
+    refuses("{\"hours\":24.01}", "/hours", "too_large");
+    refuses("{\"hours\":0.125}", "/hours", "type");
     refuses("{\"points\":1e300}", "/points", "type");
     refuses("{\"points\":\"3\"}", "/points", "type");
 }

@@ -9,7 +9,6 @@
 #include <apr_strings.h>
 
 #include "../alloy_report.h"
-#include "accept.h"
 #include "convention.h"
 #include "cursor.h"
 #include "limits.h"
@@ -521,18 +520,6 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_answer_row(alloy_call_t *call,
 ALLOY_DECLARE(alloy_problem_t *) alloy_missing(alloy_call_t *call)
 {
     return alloy_answer_nothing(call);
-}
-
-ALLOY_DECLARE(int) alloy_wants_chart(const alloy_call_t *call)
-{
-    const char *document = call->op->row->document;
-
-    if (document) {
-        return !strcmp(document, ALLOY_CHART_TYPE);
-    }
-    return (call->op->row->flags & ALLOY_CHART)
-           && alloy_accept_prefers(call->request->accept, ALLOY_CHART_TYPE,
-                                   "application/json");
 }
 
 ALLOY_DECLARE(alloy_out_t *) alloy_out(alloy_call_t *call)

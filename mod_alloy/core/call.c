@@ -45,6 +45,11 @@ ALLOY_DECLARE(const char *) alloy_call_key(const alloy_call_t *call)
     return call->principal ? call->principal->key : NULL;
 }
 
+ALLOY_DECLARE(const void *) alloy_call_server(const alloy_call_t *call)
+{
+    return call->request->server;
+}
+
 const alloy_value_t *alloy_call_value(const alloy_call_t *call,
                                       const char *name)
 {

@@ -156,7 +156,8 @@ alloy_problem_t *alloy_call_renew(alloy_call_t *call);
 alloy_problem_t *alloy_call_verify(alloy_call_t *call);
 
 /* extend.c: keys that plugins add */
-/** Was one of those given that a plugin writes? */
+/** Is there something of a plugin in the transaction: a key to be written, or
+ *  those to be read after a write? */
 int alloy_extend_writes(const alloy_call_t *call);
 /** Write it for the thing that ROW of RESULT shows. */
 alloy_problem_t *alloy_extend_write(alloy_call_t *call,

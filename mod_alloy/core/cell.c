@@ -103,6 +103,25 @@ static void write_half(alloy_out_t *out, const char *bytes, int length)
     }
 }
 
+/* A number kept times one hundred: 133 is 1.33, -50 is -0.5. */
+static void write_hundredth(alloy_out_t *out, const char *bytes, int length)
+{
+    apr_int64_t kept = read_int(bytes, length);
+    apr_uint64_t size = kept < 0 ? 0 - (apr_uint64_t)kept : (apr_uint64_t)kept;
+    int rest = (int)(size % 100);
+
+    alloy_out_raw(out, "-", kept < 0);
+    alloy_out_reserve(out, FIXED_ROOM);
+    out->length += alloy_int_write(out->bytes + out->length,
+                                   (apr_int64_t)(size / 100));
+    if (rest) {
+        char digits[3] = { '.', (char)('0' + rest / 10),
+                           (char)('0' + rest % 10) };
+
+        alloy_out_raw(out, digits, rest % 10 ? 3 : 2);
+    }
+}
+
 static void write_bool(alloy_out_t *out, const char *bytes, int length)
 {
     alloy_out_raw(out, *bytes ? "true" : "false", *bytes ? 4 : 5);
@@ -392,6 +411,9 @@ static write_fn *find_writer(const alloy_field_t *field, unsigned oid)
     if (field->type == ALLOY_HALF && type->write == write_int) {
         return write_half;
     }
+    if (field->type == ALLOY_HUNDREDTH && type->write == write_int) {
+        return write_hundredth;
+    }
     return type->write;
 }
 
@@ -490,6 +512,19 @@ const char *alloy_out_cell_text(const alloy_result_t *result, int row,
         return NULL;
     }
     return type->text(bytes, length, pool);
+}
+
+void alloy_out_number(alloy_out_t *out, const alloy_result_t *result, int row,
+                      int column, const alloy_field_t *field)
+{
+    int length;
+    const char *bytes = alloy_result_cell(result, row, column, &length);
+
+    if (bytes) {
+        alloy_out_reserve(out, FIXED_ROOM);
+        find_writer(field, alloy_result_type(result, column))(out, bytes,
+                                                              length);
+    }
 }
 
 /* OIDs of src/include/catalog/pg_type.dat; they are constant. */

@@ -30,4 +30,9 @@ void alloy_out_string(alloy_out_t *out, const char *text, apr_size_t length);
 /** Decimal, no NUL; the characters written, at most ALLOY_INT_SIZE. */
 apr_size_t alloy_int_write(char *text, apr_int64_t value);
 
+/** The cell as a JSON number, by what FIELD makes of its column; nothing for
+ *  NULL. */
+void alloy_out_number(alloy_out_t *out, const alloy_result_t *result, int row,
+                      int column, const alloy_field_t *field);
+
 #endif

@@ -235,7 +235,8 @@ static int is_under(const alloy_param_t *param, apr_int64_t number, int scale)
 int alloy_check_number(alloy_check_t *check)
 {
     const alloy_param_t *param = check->param;
-    int scale = param->type == ALLOY_HALF ? 2 : 1;
+    int scale = param->type == ALLOY_HALF ? 2
+        : param->type == ALLOY_HUNDREDTH ? 100 : 1;
 
     if (is_over(param, check->number, scale)) {
         return alloy_check_object(check, "too_large", "This is larger than "
@@ -315,6 +316,40 @@ static int check_half(alloy_check_t *check)
     return alloy_check_number(check);
 }
 
+/* ".5", ".25" and "", with any number of zeros behind: 50, 25, 0; -1: other. */
+static int read_hundredths(const char *text)
+{
+    int hundredths = 0, worth;
+
+    if (!*text) {
+        return 0;
+    }
+    if (text[0] != '.' || text[1] < '0' || text[1] > '9') {
+        return -1;
+    }
+    text++;
+    for (worth = 10; worth > 0 && *text >= '0' && *text <= '9'; worth /= 10) {
+        hundredths += worth * (*text++ - '0');
+    }
+    return text[strspn(text, "0")] ? -1 : hundredths;
+}
+
+static int check_hundredth(alloy_check_t *check)
+{
+    const char *end = read_number(&check->number, check->text,
+                                  APR_INT64_MAX / 200);
+    int rest = end ? read_hundredths(end) : -1;
+
+    if (rest < 0) {
+        return alloy_check_object(check, "type", "%s is not a number of two "
+                                  "decimals at most, such as 1.25.",
+                                  quote(check));
+    }
+    check->number = 100 * check->number
+                    + (check->text[0] == '-' ? -rest : rest);
+    return alloy_check_number(check);
+}
+
 static int check_bool(alloy_check_t *check)
 {
     static const char *const words[] = { "true", "false", NULL };
@@ -375,7 +410,8 @@ static check_fn *const checks[] = {
     [ALLOY_LIST] = check_plain,
     [ALLOY_OBJECT] = check_plain,
     [ALLOY_HALF] = check_half,
-    [ALLOY_JSON] = check_plain
+    [ALLOY_JSON] = check_plain,
+    [ALLOY_HUNDREDTH] = check_hundredth
 };
 
 /* A format's sentence may quote the value, so a secret gets one without. */

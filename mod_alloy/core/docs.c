@@ -44,6 +44,7 @@ static const char *type_name(alloy_type_e type)
         [ALLOY_WORD] = "word", [ALLOY_REF] = "id or name",
         [ALLOY_LIST] = "list", [ALLOY_OBJECT] = "object",
         [ALLOY_HALF] = "number in half steps", [ALLOY_JSON] = "object",
+        [ALLOY_HUNDREDTH] = "number with two decimals",
     };
 
     return names[type];

@@ -8,13 +8,12 @@
 
 #include <apr_strings.h>
 
-#include "../alloy_report.h"
-#include "accept.h"
 #include "arguments.h"
 #include "compatible.h"
 #include "convention.h"
 #include "limits.h"
 #include "log.h"
+#include "media.h"
 
 #define FRESH_TRIES 3
 
@@ -269,9 +268,7 @@ static int accepts_json(const char *accept)
 static int accepts_answer(const alloy_operation_t *row, const char *accept)
 {
     return accepts_json(accept)
-           || ((row->flags & ALLOY_CHART)
-               && alloy_accept_prefers(accept, ALLOY_CHART_TYPE,
-                                       "application/json"));
+           || strcmp(alloy_media_choose(row, accept), ALLOY_JSON_TYPE);
 }
 
 static alloy_problem_t *check_request(alloy_answer_t *answer,
@@ -290,10 +287,12 @@ static alloy_problem_t *check_request(alloy_answer_t *answer,
     if (route->op->row->answer
         && !accepts_answer(route->op->row, request->accept)) {
         return alloy_problem_make(request->pool, &alloy_not_acceptable,
-                                  "This operation answers application/json%s; "
-                                  "say so in Accept, or leave it out.",
-                                  route->op->row->flags & ALLOY_CHART
-                                  ? " or " ALLOY_CHART_TYPE : " only");
+                                  "This operation answers %s%s; say so in "
+                                  "Accept, or leave it out.",
+                                  alloy_media_list(route->op->row,
+                                                   request->pool),
+                                  alloy_media_varies(route->op->row) ? ""
+                                                                     : " only");
     }
     return alloy_compatible_check(engine, route->op, request->pool);
 }

@@ -53,6 +53,8 @@ typedef struct {
                                  * called as this tool; method, path, query and
                                  * body count for nothing.  NULL: it is not */
     const struct json_t *arguments;         /* its input: an object, or NULL */
+    const void *server;         /* httpd's server_rec, or NULL; never looked
+                                 * into: for plugins */
     void *baton;
     /** A header field's value, or NULL. */
     const char *(*header)(void *baton, const char *name);

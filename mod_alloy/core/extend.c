@@ -30,6 +30,8 @@ static int is_given(const alloy_call_t *call, const alloy_extension_t *added)
     return 0;
 }
 
+/* What a write's keys are read by belongs to its transaction as well: the write
+ * may have changed what its caller is known to see. */
 int alloy_extend_writes(const alloy_call_t *call)
 {
     int i;
@@ -37,7 +39,8 @@ int alloy_extend_writes(const alloy_call_t *call)
     for (i = 0; call->op->extensions[i]; i++) {
         const alloy_extension_t *added = call->op->extensions[i];
 
-        if (added->write && is_given(call, added)) {
+        if ((added->write && is_given(call, added))
+            || (added->read && call->op->writes)) {
             return 1;
         }
     }

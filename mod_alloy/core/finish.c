@@ -8,6 +8,8 @@
 
 #include <apr_strings.h>
 
+#include "media.h"
+
 #define FNV_BASIS APR_UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME APR_UINT64_C(0x100000001b3)
 
@@ -122,7 +124,7 @@ static void write_headers(alloy_call_t *call)
     else if (call->change_id && call->op->writes) {
         apr_table_setn(headers, "Alloy-Change-Id", call->change_id);
     }
-    if (call->op->row->flags & ALLOY_CHART) {
+    if (alloy_media_varies(call->op->row)) {
         apr_table_mergen(headers, "Vary", "Accept");
     }
     if (call->op->row->flags & ALLOY_REVEALS) {

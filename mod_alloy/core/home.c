@@ -145,7 +145,8 @@ static alloy_problem_t *resolve_anchor(alloy_call_t *call,
                                        const alloy_param_t *param,
                                        alloy_value_t *value)
 {
-    alloy_pending_t pending = { param, value, 1 };
+    int path = alloy_refer_in_path(call, call->op->anchor);
+    alloy_pending_t pending = { param, value, path };
     const alloy_membership_t *one = NULL;
     alloy_id_t id;
     char *text;
@@ -154,7 +155,9 @@ static alloy_problem_t *resolve_anchor(alloy_call_t *call,
     if (!alloy_refer_can_find(param->resource, value->text)) {
         return alloy_refer_lost(call, &pending);
     }
-    if (!param->resource->sharded || !alloy_id_parse(&id, value->text)) {
+    /* what is not there must be told at its key: no id is taken at its word */
+    if (!path || !param->resource->sharded
+        || !alloy_id_parse(&id, value->text)) {
         return alloy_refer_look_up(call, &pending, 1, 1);
     }
     candidates = shard_orgs(call, &id, &one);

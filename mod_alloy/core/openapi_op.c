@@ -3,7 +3,6 @@
  * by hand for a single operation.
  */
 #include "openapi_op.h"
-#include "../alloy_report.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "call.h"
 #include "limits.h"
+#include "media.h"
 #include "output.h"
 #include "path.h"
 #include "problem.h"
@@ -84,6 +84,8 @@ static void page_write(alloy_out_t *out, const alloy_shape_t *shape)
 
 static void content_write(alloy_out_t *out, const alloy_op_t *op)
 {
+    const alloy_media_t *media;
+
     alloy_out_key(out, "content");
     alloy_out_begin(out, '{');
     alloy_out_key(out, "application/json");
@@ -97,9 +99,11 @@ static void content_write(alloy_out_t *out, const alloy_op_t *op)
         alloy_schema_ref(out, op->answer->name);
     }
     alloy_out_end(out);
-    if (op->row->flags & ALLOY_CHART) {
-        alloy_out_key(out, ALLOY_CHART_TYPE);
-        alloy_out_json(out, "{}");
+    for (media = alloy_media; media->type; media++) {
+        if (op->row->flags & media->flag) {
+            alloy_out_key(out, media->type);
+            alloy_out_json(out, "{}");
+        }
     }
     alloy_out_end(out);
 }

@@ -20,7 +20,7 @@ struct alloy_value_t {
                                  * then the id.  LIST of scalars and MANY: an
                                  * array literal of PostgreSQL.  OBJECT and
                                  * LIST of OBJECT: JSON text */
-    apr_int64_t number;         /* INT, BOOL, HALF */
+    apr_int64_t number;         /* INT, BOOL, HALF, HUNDREDTH */
     const char *where;          /* pointer or name, for faults */
     int count;                  /* LIST and MANY: the single values; OBJECT:
                                  * those of .inner, in its order */

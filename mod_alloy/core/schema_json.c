@@ -27,7 +27,8 @@ static const struct {
               [ALLOY_LIST] = { "array", NULL },
               [ALLOY_OBJECT] = { "object", NULL },
               [ALLOY_HALF] = { "number", NULL },
-              [ALLOY_JSON] = { NULL, NULL } };
+              [ALLOY_JSON] = { NULL, NULL },
+              [ALLOY_HUNDREDTH] = { "number", NULL } };
 
 static void param_write(alloy_out_t *out, const alloy_param_t *param,
                         int helps);
@@ -216,6 +217,7 @@ static void limits_write(alloy_out_t *out, const alloy_param_t *param)
         break;
     case ALLOY_INT:
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         number_limits(out, param);
         break;
     case ALLOY_REF:
@@ -245,6 +247,7 @@ static void fallback_write(alloy_out_t *out, const alloy_param_t *param)
     switch (param->type) {
     case ALLOY_INT:
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         alloy_out_key(out, "default");
         alloy_out_json(out, param->fallback);
         break;

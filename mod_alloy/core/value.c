@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #define HALF_BOUND 4503599627370496.0   /* 2^52: a double still has halves */
+#define HUNDREDTH_BOUND 1e13            /* and here thousandths */
 
 static void read_json(alloy_reader_t *reader, alloy_value_t *value,
                       const alloy_param_t *param, const alloy_json_t *json);
@@ -131,6 +132,23 @@ static int check_half(alloy_check_t *check, const alloy_json_t *json)
     return alloy_check_number(check);
 }
 
+/* What was written with two decimals is no exact double. */
+static int check_hundredth(alloy_check_t *check, const alloy_json_t *json)
+{
+    alloy_json_e type = alloy_json_type(json);
+    double number = 100 * alloy_json_real(json);
+    int fits = number > -HUNDREDTH_BOUND && number < HUNDREDTH_BOUND;
+
+    if (type != ALLOY_JSON_INT && type != ALLOY_JSON_REAL) {
+        return object_to_type(check, "a number", json);
+    }
+    check->number = (apr_int64_t)(fits ? number + (number < 0 ? -0.5 : 0.5) : 0);
+    number -= (double)check->number;
+    return number > -0.001 && number < 0.001 ? alloy_check_number(check)
+        : alloy_check_object(check, "type", "This must be a number of two "
+                             "decimals at most, such as 1.25.");
+}
+
 static int check_single(alloy_check_t *check, const alloy_json_t *json)
 {
     switch (check->param->type) {
@@ -140,6 +158,8 @@ static int check_single(alloy_check_t *check, const alloy_json_t *json)
         return check_int(check, json);
     case ALLOY_HALF:
         return check_half(check, json);
+    case ALLOY_HUNDREDTH:
+        return check_hundredth(check, json);
     default:
         break;
     }
@@ -280,6 +300,7 @@ static void write_value(alloy_out_t *out, const alloy_param_t *param,
         break;
     case ALLOY_INT:
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         alloy_out_int(out, value->number);
         break;
     case ALLOY_BOOL:

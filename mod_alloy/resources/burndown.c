@@ -1,6 +1,6 @@
 /*
- * A sprint day by day: what was in it, what was done, what remained; as JSON or
- * as a chart.
+ * A sprint day by day: what was in it, what was done, what remained; as JSON,
+ * as a table or as a chart.
  */
 #include "resources.h"
 
@@ -121,6 +121,9 @@ static alloy_problem_t *run_burndown(alloy_call_t *call)
     if (alloy_wants_chart(call)) {
         answer_chart(call, rows);
     }
+    else if (alloy_wants_csv(call)) {
+        alloy_report_table(call, "burndown", "name", rows, &day_shape, "date");
+    }
     else {
         answer_days(call, rows);
     }
@@ -138,9 +141,9 @@ const alloy_operation_t alloy_burndown_operations[] = {
                    "of it remained.",
         .help = "A past day never changes: figures come from a history that is "
                 "written with every change. Answers a chart to Accept: "
-                "image/svg+xml.",
+                "image/svg+xml and a table to Accept: text/csv.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_CHART | ALLOY_LISTED,
+        .flags = ALLOY_CHART | ALLOY_CSV | ALLOY_LISTED,
         .params = burndown_params,
         .answer = &burndown_shape,
         .run = run_burndown,

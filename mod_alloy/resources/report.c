@@ -1,6 +1,6 @@
 /*
  * Reports on a project's work over time: velocity, burn-up, cumulative flow; as
- * JSON or as charts.
+ * JSON, as tables or as charts.
  */
 #include "report.h"
 
@@ -92,6 +92,18 @@ const char *alloy_report_number(const alloy_row_t *row, const char *column,
 const char *alloy_report_unit(const alloy_call_t *call)
 {
     return strcmp(alloy_text(call, "unit"), "points") ? "Tickets" : "Points";
+}
+
+void alloy_report_table(alloy_call_t *call, const char *what,
+                        const char *name, const alloy_rows_t *rows,
+                        const alloy_shape_t *shape, const char *present)
+{
+    int count = is_empty(rows, present) ? 0 : alloy_rows_count(rows);
+
+    alloy_answer_csv(call, rows, count, shape,
+                     apr_pstrcat(alloy_call_pool(call), what, "-",
+                                 alloy_row_text(alloy_rows_get(rows, 0), name),
+                                 NULL));
 }
 
 void alloy_report_draw(alloy_call_t *call, const alloy_chart_t *chart)
@@ -261,6 +273,10 @@ static alloy_problem_t *run_velocity(alloy_call_t *call)
     if (alloy_wants_chart(call)) {
         draw_velocity(call, rows);
     }
+    else if (alloy_wants_csv(call)) {
+        alloy_report_table(call, "velocity", "project_name", rows,
+                           &velocity_sprint_shape, "sprint_id");
+    }
     else {
         answer_velocity(call, rows);
     }
@@ -311,8 +327,12 @@ static void draw_days(alloy_call_t *call, const alloy_rows_t *rows,
 }
 
 static void answer_days(alloy_call_t *call, const alloy_rows_t *rows,
-                        const alloy_shape_t *shape)
+                        const alloy_shape_t *shape, const char *what)
 {
+    if (alloy_wants_csv(call)) {
+        alloy_report_table(call, what, "name", rows, shape, "date");
+        return;
+    }
     alloy_out_begin(alloy_out(call), '{');
     alloy_report_members(call, "project_id", rows, shape, "date");
     alloy_out_end(alloy_out(call));
@@ -333,7 +353,7 @@ static alloy_problem_t *run_burnup(alloy_call_t *call)
 
     ALLOY_TRY(read_days(call, &rows));
     if (!alloy_wants_chart(call)) {
-        answer_days(call, rows, &burnup_day_shape);
+        answer_days(call, rows, &burnup_day_shape, "burnup");
         return NULL;
     }
     series[0] = (alloy_chart_series_t){ "Scope", ALLOY_CHART_SCOPE,
@@ -359,7 +379,7 @@ static alloy_problem_t *run_flow(alloy_call_t *call)
 
     ALLOY_TRY(read_days(call, &rows));
     if (!alloy_wants_chart(call)) {
-        answer_days(call, rows, &flow_day_shape);
+        answer_days(call, rows, &flow_day_shape, "flow");
         return NULL;
     }
     series[0] = (alloy_chart_series_t){ "Done", ALLOY_CHART_DONE,
@@ -374,7 +394,8 @@ static alloy_problem_t *run_flow(alloy_call_t *call)
 
 /* ---- the table ------------------------------------------------------------------------ */
 
-#define CHART_HELP "Answers a chart to Accept: image/svg+xml."
+#define CHART_HELP "Answers a chart to Accept: image/svg+xml and a table to " \
+                   "Accept: text/csv."
 
 /* The same report at its path, and drawn at its path with ".svg". */
 #define REPORT(name, title, sentence, inputs, shape, function) \
@@ -386,7 +407,7 @@ static alloy_problem_t *run_flow(alloy_call_t *call)
         .summary = sentence, \
         .help = CHART_HELP, \
         .role = ALLOY_VIEWER, \
-        .flags = ALLOY_CHART, \
+        .flags = ALLOY_CHART | ALLOY_CSV, \
         .params = inputs, \
         .answer = &shape, \
         .run = function, \

@@ -5,6 +5,7 @@ package AlloyTest::Answer;
 use strict;
 use warnings;
 
+use Encode qw(decode FB_CROAK LEAVE_SRC);
 use JSON::PP ();
 
 sub new {
@@ -41,6 +42,21 @@ sub json {
     my $json = eval { JSON::PP->new->utf8->allow_nonref->decode($self->{body}) };
     die "no JSON in the answer to " . $self->text . "\n" if $@;
     return $self->{json} = $json;
+}
+
+# The body as a list of lists of cells, by RFC 4180; dies when it is no CSV.
+sub csv {
+    my ($self) = @_;
+    my $csv = decode('UTF-8', $self->{body} // '', FB_CROAK | LEAVE_SRC);
+    my @lines;
+    while ($csv =~ /\G((?:"(?:[^"]|"")*+"|[^"\r\n])*+)\r\n/gc) {
+        my $line = $1;
+        push @lines, [ map { s/\A"(.*)"\z/$1/sr =~ s/""/"/gr }
+            $line =~ /(?:\A|,)("(?:[^"]|"")*"|[^",]*)/g ];
+    }
+    die "no CSV in the answer to " . $self->text . "\n"
+        if !@lines || pos($csv) != length $csv;
+    return \@lines;
 }
 
 # For people: what was asked and what came.

@@ -283,7 +283,7 @@ sub operation {
 # Is it about something below a project, so that who sees that matters?
 sub in_project {
     my ($operation) = @_;
-    return scalar grep {/^(?:project|ticket|comment|sprint)$/}
+    return scalar grep {/^(?:project|ticket|comment|sprint|time_entry)$/}
         @{ $operation->{names} };
 }
 
