@@ -40,16 +40,16 @@ subtest 'creating one' => sub {
     my %is = %$web;
     my $workflow = $server->rows('SELECT id FROM alloy.workflow
         WHERE org_id = ? AND is_default', $org->{id})->[0]{id};
-    delete @is{qw(id created_at updated_at)};
-    is_deeply(\%is, { org_id => $org->{id}, key => 'WEB',
+    my %want = (org_id => $org->{id}, key => 'WEB',
         name => 'Website Redesign', description => "# Goals\n\n- fast\n",
         workflow_id => $workflow, budget_cents => 5_000_000,
         budget_period => 'Annual', capitalization_type => 'Capex',
         development_phase => 'Preliminary', cost_center_id => 'CC-7',
         amortization_months => 36, archived => json_false,
         single_active_sprint => json_false,
-        created_by => $who{Member}{user_id}, version => 1 },
-        'all fields, in their own spelling');
+        created_by => $who{Member}{user_id}, version => 1);
+    is_deeply({ map { $_ => $is{$_} } keys %want }, \%want,
+        'all fields, in their own spelling (plugins may add theirs)');
     like($answer->header('Location'), qr{/projects/$web->{id}$}, 'Location');
     is(substr($web->{id}, 14, 4), substr($org->{id}, 14, 4),
         'its id tells its organization\'s shard');
