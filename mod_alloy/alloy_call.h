@@ -58,6 +58,15 @@ ALLOY_DECLARE(alloy_problem_t *) alloy_problem_retry(alloy_problem_t *problem,
         } \
     } while (0)
 
+/**
+ * From a hook: let the write happen, but say that it broke a rule.  CODE
+ * (stable, letters and underscores) marks the change in the change log, the
+ * sentence goes into the answer's `warnings`.
+ */
+ALLOY_DECLARE(void) alloy_warn(alloy_call_t *call, const char *code,
+                               const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* ---- Values of parameters ------------------------------------------------ */
 /** The value as canonical text; NULL when absent or null.  A REF reads as
  *  the id of the row, a DATE as YYYY-MM-DD, a LIST or OBJECT as JSON. */
@@ -67,6 +76,8 @@ ALLOY_DECLARE(const char *) alloy_text(const alloy_call_t *call, const char *nam
 ALLOY_DECLARE(apr_int64_t) alloy_int(const alloy_call_t *call, const char *name);
 /** Did the caller send it, be it null?  A fallback does not count. */
 ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name);
+/** Is there an operation of this id, of whatever plugin? */
+ALLOY_DECLARE(int) alloy_offers(const alloy_call_t *call, const char *operation);
 
 /* ---- Rows ---------------------------------------------------------------- */
 /** Columns by name; a name the statement has not is a bug: the text accessor

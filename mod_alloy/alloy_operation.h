@@ -64,6 +64,8 @@ typedef enum {
 #define ALLOY_SQL_WRITE  0x02u  /* changes something */
 #define ALLOY_SQL_SLOW   0x04u  /* may take long: report, search */
 #define ALLOY_SQL_WITHIN 0x08u  /* of projects' rows, only those of :project */
+#define ALLOY_SQL_COUNTS 0x10u  /* takes the lock everybody wants: it comes
+                                 * last (see .locks) */
 
 /** A page's rows in another order; .word is what `sort` says: "-created_at". */
 typedef struct {
@@ -102,6 +104,8 @@ struct alloy_statement_t {
                                  * total; or NULL */
     const alloy_sort_t *sorts;  /* PAGE: its orders, ended by a NULL word, what
                                  * `sort` may be; or NULL: only its own */
+    const char *locks;          /* parameter with the id of the row that it
+                                 * changes; NULL: not said */
 };
 
 #define ALLOY_PARAMS_MAX 48     /* of one statement */
@@ -184,6 +188,8 @@ struct alloy_param_t {
     alloy_role_e role;          /* needs more than the operation does, or 0 */
     const char *tool_name;      /* what a tool calls it; NULL: the name, for a
                                  * REF without "_id" */
+    const char *tool_fallback;  /* a tool's value when absent; NULL: as in
+                                 * .fallback */
 };
 
 #define ALLOY_PARAMS_END { .name = NULL }
@@ -300,6 +306,8 @@ typedef struct {
  * statement of its own, because what a statement sees is older than the lock
  * it waited for (PostgreSQL's documentation, 13.2.1).  Locks of hooks are
  * taken before the guarded write's own.
+ *
+ * .before may also let the write happen under protest: alloy_warn().
  */
 typedef struct {
     const char *action;
@@ -309,7 +317,9 @@ typedef struct {
                                      * and id; NULL: .facts, row by row */
     int counts;                     /* facts are counts: locked form only */
     alloy_decide_fn *before;
-    const alloy_statement_t *lock;  /* with .counts, or NULL */
+    const alloy_statement_t *lock;  /* with .counts or .must_lock, or NULL */
+    int (*must_lock)(const alloy_facts_t *facts);   /* are these facts counts?
+                                     * Asked before .before, or NULL */
 } alloy_hook_t;
 
 /* ---- Operations ------------------------------------------------------------ */
@@ -337,6 +347,12 @@ typedef struct {
 #define ALLOY_NESTS      0x200u /* runs other operations: fails as any may */
 #define ALLOY_ACCOUNT    0x400u /* about all of the caller's account: not for
                                  * keys that reach only part of it */
+#define ALLOY_LISTED    0x1000u /* its tools are among those models are shown
+                                 * unless they ask for others */
+#define ALLOY_OVERWRITES 0x2000u /* a POST that may replace or remove something:
+                                 * its tools say so */
+#define ALLOY_REPEATS   0x4000u /* creates, but once only: sending it again
+                                 * changes nothing more */
 #define ALLOY_CHART      0x100u /* run: answers JSON or a chart; alloy_report.h */
 #define ALLOY_CSV        0x800u /* run: answers JSON or a table; alloy_report.h */
 
@@ -421,6 +437,9 @@ typedef struct {
     const alloy_statement_t *read;  /* columns id and those of .fields, for
                                      * :ids uuid[]; needed with .fields */
     const alloy_refusal_t *refusals;    /* .write may answer, or NULL */
+    const alloy_statement_t *instead;   /* answers instead of the operation's
+                                         * last step, in the same shape; one
+                                         * plugin's at most, or NULL */
 } alloy_extension_t;
 
 /* ---- Plugins --------------------------------------------------------------- */

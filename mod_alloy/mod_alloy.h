@@ -26,6 +26,8 @@ typedef enum {
     ALLOY_SET_WRITE_DEADLINE, /* follows the one for reads */
     ALLOY_SET_READ_WAIT,
     ALLOY_SET_WRITE_WAIT, /* likewise */
+    ALLOY_SET_READ_LANES,
+    ALLOY_SET_WRITE_LANES, /* likewise */
     ALLOY_SET_PREPARE,
     ALLOY_SET_REGISTRATION,
     ALLOY_SET_BODY_LIMIT,
@@ -35,6 +37,7 @@ typedef enum {
     ALLOY_SET_THROTTLE,
     ALLOY_SET_ROOT_PATHS,
     ALLOY_SET_KEEPALIVE_WAIT,
+    ALLOY_SET_GIVE_WAY,
     ALLOY_SET_TOKEN_RATE,
     ALLOY_SET_ADDRESS_RATE,
     ALLOY_SETTINGS
@@ -108,6 +111,12 @@ int alloy_http_below(const char *uri, const char *prefix);
 /** The id of a request: its X-Request-Id when that fits, else one of ours;
  *  the same whenever asked, and in the request's notes. */
 const char *alloy_http_request_id(request_rec *r);
+
+/** R is another front's: ours but for its handler. */
+void alloy_http_claim(request_rec *r);
+
+/** Send ANSWER; what the handler returns. */
+int alloy_http_send(request_rec *r, const alloy_answer_t *answer);
 
 /** Describe R to the engine, all but what only an operation needs. */
 void alloy_http_describe(alloy_request_t *request, request_rec *r);

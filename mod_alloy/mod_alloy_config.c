@@ -30,6 +30,8 @@ static const rule_t rules[ALLOY_SETTINGS] = {
     [ALLOY_SET_WRITE_DEADLINE] = { 1, LONGEST_WAIT, 5000, "milliseconds" },
     [ALLOY_SET_READ_WAIT] = { 1, LONGEST_WAIT, 250, "milliseconds" },
     [ALLOY_SET_WRITE_WAIT] = { 1, LONGEST_WAIT, 1000, "milliseconds" },
+    [ALLOY_SET_READ_LANES] = { 0, 100, 3, "connections" },
+    [ALLOY_SET_WRITE_LANES] = { 0, 100, 1, "connections" },
     [ALLOY_SET_PREPARE] = { 0, 1, 1, NULL },
     [ALLOY_SET_REGISTRATION] = { 0, 2, ALLOY_INVITE_ONLY, NULL },
     [ALLOY_SET_BODY_LIMIT] = { 1024, 1 << 30, ALLOY_BODY_LIMIT, "bytes" },
@@ -39,6 +41,7 @@ static const rule_t rules[ALLOY_SETTINGS] = {
     [ALLOY_SET_THROTTLE] = { 0, 1, 1, NULL },
     [ALLOY_SET_ROOT_PATHS] = { 0, 1, 0, NULL },
     [ALLOY_SET_KEEPALIVE_WAIT] = { 0, 1000, 5, "milliseconds" },
+    [ALLOY_SET_GIVE_WAY] = { 0, 1, 1, NULL },
     [ALLOY_SET_TOKEN_RATE] = { 0, 1000000, 0, "requests a minute" },
     [ALLOY_SET_ADDRESS_RATE] = { 0, 1000000, 0, "requests a minute" },
 };
@@ -77,7 +80,7 @@ static const char *set_number(cmd_parms *cmd, void *place, const char *word)
 }
 
 /** For reads and, in the setting that follows, for writes. */
-static const char *set_times(cmd_parms *cmd, void *place, const char *reads,
+static const char *set_pair(cmd_parms *cmd, void *place, const char *reads,
                              const char *writes)
 {
     const rule_t *rule = cmd->info;
@@ -492,6 +495,8 @@ static void settle_database(alloy_db_config_t *db, const alloy_server_t *own)
     db->read_wait = wait_setting(own, ALLOY_SET_READ_WAIT);
     db->write_wait = wait_setting(own, ALLOY_SET_WRITE_WAIT);
     db->prepare = (int)setting(own, ALLOY_SET_PREPARE);
+    db->read_lanes = (int)setting(own, ALLOY_SET_READ_LANES);
+    db->write_lanes = (int)setting(own, ALLOY_SET_WRITE_LANES);
 }
 
 const char *alloy_config_settle(const server_rec *server,
@@ -526,6 +531,7 @@ const char *alloy_config_settle(const server_rec *server,
     own->settings[ALLOY_SET_ROOT_PATHS] = setting(own, ALLOY_SET_ROOT_PATHS);
     own->settings[ALLOY_SET_KEEPALIVE_WAIT] =
         setting(own, ALLOY_SET_KEEPALIVE_WAIT);
+    own->settings[ALLOY_SET_GIVE_WAY] = setting(own, ALLOY_SET_GIVE_WAY);
     own->registry = registry;
     return settle_keys(own, pool, scratch);
 }
@@ -541,15 +547,19 @@ const command_rec alloy_config_directives[] = {
                   "connection string of the PostgreSQL database"),
     AP_INIT_TAKE1("AlloyDatabaseConnections", set_number, RULE(CONNECTIONS),
                   RSRC_CONF, "connections each child keeps open"),
-    AP_INIT_TAKE12("AlloyDatabaseTimeout", set_times, RULE(READ_DEADLINE),
+    AP_INIT_TAKE12("AlloyDatabaseTimeout", set_pair, RULE(READ_DEADLINE),
                    RSRC_CONF, "milliseconds a read, and a write, may take"),
-    AP_INIT_TAKE12("AlloyDatabaseWait", set_times, RULE(READ_WAIT), RSRC_CONF,
+    AP_INIT_TAKE12("AlloyDatabaseWait", set_pair, RULE(READ_WAIT), RSRC_CONF,
                    "milliseconds a read, and a write, wait for a connection"),
     AP_INIT_TAKE2("AlloyRateLimit", set_rate, NULL, RSRC_CONF,
                   "token or address, and how many requests a minute it has"),
     AP_INIT_TAKE1("AlloyKeepAliveWait", set_number, RULE(KEEPALIVE_WAIT),
                   RSRC_CONF,
                   "milliseconds a thread waits for its client's next request"),
+    AP_INIT_FLAG("AlloyGiveWay", set_switch, RULE(GIVE_WAY), RSRC_CONF,
+                 "on: threads that wake up let others finish first"),
+    AP_INIT_TAKE12("AlloyDatabaseLanes", set_pair, RULE(READ_LANES), RSRC_CONF,
+                   "connections that short reads, and writes, share"),
     AP_INIT_FLAG("AlloyDatabasePrepare", set_switch, RULE(PREPARE), RSRC_CONF,
                  "off: no prepared statements, for connection poolers"),
     AP_INIT_TAKE1("AlloyTokenKey", add_key_file, NULL, RSRC_CONF,

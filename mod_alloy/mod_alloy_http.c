@@ -86,6 +86,11 @@ static void begin_visit(request_rec *r, int root)
     alloy_error_mute_documents(r, 1);
 }
 
+void alloy_http_claim(request_rec *r)
+{
+    begin_visit(r, 0);
+}
+
 static void end_visit(request_rec *r)
 {
     ap_set_module_config(r->request_config, &alloy_module, NULL);
@@ -412,12 +417,15 @@ void alloy_http_put_header(request_rec *r, const alloy_answer_t *answer)
 
 /** The status is sent as it is and the handler says OK: a handler that
  *  returned it would let ErrorDocument choose the body. */
-static int send_answer(request_rec *r, const alloy_answer_t *answer)
+int alloy_http_send(request_rec *r, const alloy_answer_t *answer)
 {
     apr_bucket_alloc_t *buckets = r->connection->bucket_alloc;
     apr_bucket_brigade *brigade = apr_brigade_create(r->pool, buckets);
     apr_status_t status;
 
+    if (visit_of(r)->answered) {
+        return AP_FILTER_ERROR;
+    }
     leave_body(r);
     alloy_http_put_header(r, answer);
     if (answer->type && answer->length
@@ -532,7 +540,7 @@ static int answer_request(request_rec *r)
     } else {
         alloy_engine_run(&answer, own->engine, &request);
     }
-    return visit->answered ? AP_FILTER_ERROR : send_answer(r, &answer);
+    return alloy_http_send(r, &answer);
 }
 
 void alloy_http_hooks(void)

@@ -2,6 +2,7 @@
  * Sticky keep-alive: the thread that answered a request waits a few
  * milliseconds for the next one on the same connection. Handing the connection
  * to the listener and back costs more than most requests (AlloyKeepAliveWait).
+ * And whether threads that wake up interrupt others (AlloyGiveWay).
  */
 #include "mod_alloy.h"
 
@@ -14,6 +15,7 @@
 #include <util_filter.h>
 
 #include <poll.h>
+#include <sched.h>
 
 /** Of a connection whose thread is in keep_serving(). */
 typedef struct {
@@ -102,6 +104,22 @@ static int keep_serving(conn_rec *c)
     return OK;
 }
 
+/** The threads of the child, which come later, inherit it. Nothing depends on
+ *  its being allowed. */
+static void give_way(apr_pool_t *pchild, server_rec *main_server)
+{
+    const struct sched_param none = { 0 };
+    server_rec *server = NULL;
+    int asked = 0;
+
+    while ((server = alloy_config_next(main_server, server))) {
+        asked |= alloy_config_of(server)->settings[ALLOY_SET_GIVE_WAY] > 0;
+    }
+    if (asked && sched_getscheduler(0) == SCHED_OTHER) {
+        sched_setscheduler(0, SCHED_BATCH, &none);
+    }
+}
+
 /** Counted per child, for all its hosts together. */
 static void count_threads(apr_pool_t *pchild, server_rec *main_server)
 {
@@ -122,6 +140,7 @@ void alloy_keepalive_hooks(void)
     static const char *const after[] = { "http_core.c", NULL };
 
     ap_hook_child_init(count_threads, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(give_way, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_process_connection(keep_serving, NULL, after,
                                APR_HOOK_REALLY_LAST);
 }

@@ -16,6 +16,10 @@
 # that writes through a function must say so. One that is :within looks at
 # nothing of any project but :project, and alone in its transaction it is let
 # see no other.
+# :locks=ticket names the parameter with the id of the row it changes,
+# :counts=project likewise for a row that everybody wants: writes that share a
+# transaction are sorted by these ids, the latter last, so that two of them
+# never wait for each other.
 #
 # The first word after "sorts:" is the alias whose columns the rest names, "-"
 # before the largest first. A statement is made for each, the first under the
@@ -137,9 +141,16 @@ function begin_statement(words, n,    i, word) {
     mode[count] = MODES[substr(word, 2)]
     for (i = 3; i <= n; i++) {
         word = substr(words[i], 2)
+        if (word ~ /^(locks|counts)=[a-z_]+$/) {
+            flag[count, "counts"] = (word ~ /^counts/)
+            sub(/^.*=/, "", word)
+            locks[count] = word
+            continue
+        }
         if (words[i] !~ /^:/ || !(word in FLAGS)) {
             fail(FNR, "\"" words[i] "\" means nothing after statement \"" \
-                      name "\"; write :custom, :write, :slow or :within")
+                      name "\"; write :custom, :write, :slow, :within, " \
+                      ":locks=... or :counts=...")
         }
         flag[count, word] = 1
     }
@@ -407,6 +418,10 @@ function number_parameters(s,    out, n, part, word, last) {
         s = substr(s, n + 1)
     }
     texts[count] = out
+    if ((count in locks) && !((count, locks[count]) in place)) {
+        fail(first, "\"" name "\" has no parameter \"" locks[count] \
+                    "\", by which it says it locks")
+    }
 }
 
 # ---- writing ----------------------------------------------------------------
@@ -491,6 +506,9 @@ function print_members(i, name, how, text,    j, n, parts) {
         printf "%s, ", c_string(param[i, j])
     }
     print "NULL },"
+    if (i in locks) {
+        print "    .locks = \"" locks[i] "\","
+    }
     print "    .text ="
     n = split(text, parts, "\n")
     for (j = 1; j <= n; j++) {
@@ -511,6 +529,9 @@ function flag_words(i,    words) {
     }
     if (flag[i, "within"]) {
         words = words " | ALLOY_SQL_WITHIN"
+    }
+    if (flag[i, "counts"]) {
+        words = words " | ALLOY_SQL_COUNTS"
     }
     return words == "" ? "0" : substr(words, 4)
 }

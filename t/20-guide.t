@@ -217,6 +217,54 @@ plays(200, 'PUT /orgs/$ORG_ID/ticket/$TICKET_ID/tags', '{
 }
 ]');
 
+# ---- 6. Setting Up Workflows ------------------------------------------------
+
+if (grep { $_ eq 'workflows' } AlloyTest::Plugins::names()) {
+    my $flow = '
+"name": "PM Standard Flow",
+"statuses": [
+{"name": "Backlog", "category": "todo"},
+{"name": "Ready", "category": "todo"},
+{"name": "InProgress", "category": "in_progress"},
+{"name": "Review", "category": "in_progress"},
+{"name": "Done", "category": "done"}
+],
+"transitions": [
+{"from": "Backlog", "to": "Ready"},
+{"from": "Ready", "to": "InProgress"},
+{"from": "InProgress", "to": "Review"},
+{"from": "Review", "to": "Done"},
+{"from": "Review", "to": "InProgress"}
+],
+"enforcement": "strict"';
+    my $made = plays(201, 'POST /orgs/$ORG_ID/workflows', "{$flow}",
+        '{"id": "...", "org_id": "...", "created_at": "...",
+          "updated_at": "..."}');
+    my $sent = $json->decode("{$flow}");
+    for my $list (qw(statuses transitions)) {
+        my @keys = sort keys %{ $sent->{$list}[0] };
+        is_deeply([ map { my $row = $_; +{ map { $_ => $row->{$_} } @keys } }
+            @{ $made->{$list} } ], $sent->{$list}, "$list in the order sent");
+    }
+    is_deeply([ @$made{qw(name enforcement)} ],
+        [ 'PM Standard Flow', 'strict' ], 'as sent');
+    $is{WORKFLOW_ID} = $made->{id};
+    my $project = plays(200, 'PATCH /projects/$PROJECT_ID', '{
+"workflow_id": "$WORKFLOW_ID"
+}', '{
+"id": "...",
+"org_id": "...",
+"name": "Website Redesign",
+"key": "WEB",
+"workflow_id": "...",
+"created_at": "...",
+"updated_at": "..."
+}');
+    is($project->{workflow_id}, $made->{id}, 'assigned');
+} else {
+    diag('6: without the plugin workflows');
+}
+
 # ---- 7. Sprint Planning and Execution ---------------------------------------
 
 $is{SPRINT_ID} = plays(201, 'POST /projects/$PROJECT_ID/sprints', '{

@@ -279,7 +279,14 @@ subtest 'another workflow' => sub {
     $server->ticket($ada, $project->{id}, status => 'InProgress');
     my $answer = $server->patch('/projects/FLOW', { workflow_id => 'Short' },
         token => $ada);
-    is_problem($answer, 409, 'invalid_state', stranded => ['InProgress']);
+    status_is($server->patch('/projects/FLOW', { workflow_id => 'Default' },
+        token => $ada), 200);
+    return is_problem($answer, 422, 'validation_failed',
+        errors => { '/workflow_id' => 'fixed' },
+        name => 'keeps its own where none can be edited')
+        unless grep { $_ eq 'workflows' } AlloyTest::Plugins::names();
+    is_problem($answer, 409, 'invalid_state',
+        stranded => [{ status => 'InProgress', count => 1 }]);
     $server->must(204, $server->delete('/tickets/FLOW-2', token => $ada));
     is($server->must(200, $server->patch('/projects/FLOW',
         { workflow_id => 'short' }, token => $ada))->{workflow_id}, $other,

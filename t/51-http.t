@@ -181,7 +181,7 @@ subtest 'what every answer has' => sub {
 
 subtest 'WWW-Authenticate' => sub {
     my %why = (
-        ''                         => qr/^Bearer realm="[^"]+"$/,
+        ''                         => qr/^Bearer realm="[^"]+"(?:, resource_metadata="[^"]+")?$/,
         'Bearer nonsense'          => qr/^Bearer .*error="invalid_token"/,
         "Basic YWRhOnNlY3JldA=="   => qr/^Bearer /,
         'Bearer'                   => qr/^Bearer /,
@@ -268,7 +268,7 @@ subtest 'Expect: 100-continue' => sub {
         'a body that is wanted');
     for my $case (
         [ $LOGIN, 100_000, 413 ], [ $ORGS, 1000, 401 ],
-        [ '/api/v1/nothing', 1000, 404 ], [ '/api/v1/tickets', 1000, 404 ]) {
+        [ '/api/v1/nothing', 1000, 404 ], [ '/api/v1/tickets', 1000, 405 ]) {
         my ($path, $length, $status) = @$case;
         my @refused = answers($server, raw_request('POST', $path,
             { %expect, 'Content-Length' => $length }));
@@ -526,6 +526,8 @@ subtest 'apache2 -t' => sub {
         [ 'AlloyDatabaseTimeout 10 9999999', qr/"9999999"/ ],
         [ 'AlloyDatabaseTimeout', qr/takes 1-2 arguments/ ],
         [ 'AlloyDatabaseWait soon', qr/"soon"/ ],
+        [ 'AlloyDatabaseLanes -1', qr/"-1".*from 0 to 100/ ],
+        [ 'AlloyGiveWay perhaps', qr/On or Off/ ],
         [ 'AlloyDatabasePrepare maybe', qr/On or Off/ ],
         [ 'AlloyDatabase "no connection string"',
             qr/connection string.*postgresql:/ ],

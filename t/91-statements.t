@@ -35,6 +35,8 @@ my %EXCEPTION = (
     'sprint_find_name: reads' =>
         'the sprints of the caller, where no project is named',
     'project_member_list: reads' => 'answers a whole list, 1000 at most',
+    'project_update_read: reads' =>
+        'counts the tickets that stand in the way of another workflow',
     'activity_list: sorts' =>
         'changes of one ticket, which an index gives in order of version',
     'activity_list: reads' =>

@@ -182,6 +182,23 @@ sub revoked {
     return;
 }
 
+# ---- scheduling -------------------------------------------------------------
+
+# Those that serve requests give way to others (AlloyGiveWay): their class is
+# SCHED_BATCH, field 41 of proc(5)'s stat.
+sub gives_way {
+    for my $child (@{ $server->pids->{children} }) {
+        my %policies;
+        for my $file (glob "/proc/$child/task/*/stat") {
+            open my $in, '<', $file or next;
+            my ($fields) = <$in> =~ /.*\) (.*)/;
+            $policies{ (split ' ', $fields)[38] }++;
+        }
+        is_deeply([ keys %policies ], [3], 'all threads of a child give way');
+    }
+    return;
+}
+
 # ---- run --------------------------------------------------------------------
 
 for my $round (1 .. $ROUNDS) {
@@ -191,5 +208,6 @@ for my $round (1 .. $ROUNDS) {
     stopping();
     rights();
     revoked();
+    gives_way();
 }
 done_testing;

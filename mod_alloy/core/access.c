@@ -47,18 +47,32 @@ static int scope_allows(const char *scope, const alloy_op_t *op)
            || (!op->writes && scope_is(scope, op->row->noun, "read"));
 }
 
+static int has_scope(const alloy_principal_t *principal, const alloy_op_t *op)
+{
+    const char *const *scope = principal->scopes;
+
+    if (!scope || (op->row->flags & ALLOY_ANY_SCOPE)) {
+        return 1;
+    }
+    while (*scope && !scope_allows(*scope, op)) {
+        scope++;
+    }
+    return *scope != NULL;
+}
+
+int alloy_access_token_allows(const alloy_principal_t *principal,
+                              const alloy_op_t *op)
+{
+    return !(principal->read_only && op->writes) && has_scope(principal, op)
+           && !(principal->partial && (op->row->flags & ALLOY_ACCOUNT));
+}
+
 static alloy_problem_t *check_scopes(alloy_call_t *call)
 {
     const alloy_op_t *op = call->op;
-    const char *const *scope = call->principal->scopes;
 
-    if (!scope || (op->row->flags & ALLOY_ANY_SCOPE)) {
+    if (has_scope(call->principal, op)) {
         return NULL;
-    }
-    for (; *scope; scope++) {
-        if (scope_allows(*scope, op)) {
-            return NULL;
-        }
     }
     return alloy_problem(call, &alloy_scope_missing,
                          "This API key has not the scope %s%s that %s needs.",
@@ -298,7 +312,7 @@ const char *alloy_access_orgs(const alloy_call_t *call, alloy_role_e role)
 
 static const char *change_literal(alloy_call_t *call)
 {
-    const char *parts[6];
+    const char *parts[7];
 
     parts[0] = alloy_call_change_id(call);
     parts[1] = call->principal && call->principal->on_behalf_of
@@ -307,7 +321,8 @@ static const char *change_literal(alloy_call_t *call)
     parts[3] = call->request->client_name ? call->request->client_name : "";
     parts[4] = call->request->request_id;
     parts[5] = call->logged_as ? call->logged_as : call->op->row->id;
-    return alloy_array_literal(parts, 6, call->pool);
+    parts[6] = call->warned;
+    return alloy_array_literal(parts, call->warned ? 7 : 6, call->pool);
 }
 
 void alloy_access_enter(alloy_enter_t *enter, alloy_call_t *call,

@@ -484,6 +484,11 @@ ALLOY_DECLARE(void) alloy_answer_int(alloy_call_t *call, const char *key,
               1);
 }
 
+void alloy_answer_json(alloy_call_t *call, const char *key, const char *json)
+{
+    add_extra(call, key, json, 1);
+}
+
 ALLOY_DECLARE(void) alloy_answer_status(alloy_call_t *call, int status)
 {
     call->answer->status = status;

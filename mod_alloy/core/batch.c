@@ -219,6 +219,7 @@ static alloy_problem_t *make_request(alloy_request_t *request,
 
     *request = *call->request;
     request->method = item->values[ITEM_METHOD].text;
+    request->tool = NULL;
     request->query = query ? query + 1 : NULL;
     request->path = query ? apr_pstrmemdup(call->pool, path, query - path)
                           : path;

@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "arguments.h"
 #include "convention.h"
 #include "limits.h"
 #include "log.h"
@@ -87,6 +88,12 @@ ALLOY_DECLARE(int) alloy_given(const alloy_call_t *call, const char *name)
     return value ? value->given : 0;
 }
 
+ALLOY_DECLARE(int) alloy_offers(const alloy_call_t *call,
+                                const char *operation)
+{
+    return alloy_registry_find(call->engine->registry, operation) != NULL;
+}
+
 const char *alloy_call_change_id(alloy_call_t *call)
 {
     if (call->parent) {
@@ -148,7 +155,8 @@ static alloy_problem_t *read_body(alloy_call_t *call)
     apr_size_t limit = call->engine->config->body_limit, length = 0;
     const char *bytes = NULL;
 
-    if (!call->op->reads_body || call->body_read || !call->request->body) {
+    if (!call->op->reads_body || call->body_read || !call->request->body
+        || call->request->tool) {
         return NULL;
     }
     if (!call->principal && limit > ALLOY_PUBLIC_BODY_LIMIT) {
@@ -170,6 +178,11 @@ static alloy_problem_t *read_input(alloy_call_t *call)
     alloy_input_t input = { op->params, op->nparams, op->reads_body };
     int i;
 
+    if (call->request->tool) {
+        return alloy_arguments_read(&call->values, &call->paging,
+                                    call->request->tool,
+                                    call->request->arguments, call->pool);
+    }
     for (i = 0; i < op->nparams; i++) {
         path[i] = op->segment[i] < 0 ? NULL
                                      : call->route->segments[op->segment[i]];
@@ -221,6 +234,9 @@ static const alloy_statement_t *choose(const alloy_call_t *call)
 
     if (row->past && alloy_text(call, "as_of")) {
         return row->past;
+    }
+    if (call->op->instead) {
+        return call->op->instead;
     }
     if (row->key && alloy_given(call, row->key)) {
         return row->keyed;
@@ -286,6 +302,8 @@ static void forget_try(alloy_call_t *call)
     call->answered = NULL;
     call->finished = call->replayed = 0;
     call->conflict = 0;
+    call->warned = NULL;
+    call->warnings = NULL;
 }
 
 static alloy_problem_t *run_transaction(alloy_call_t *call, alloy_run_fn *run)

@@ -88,6 +88,9 @@ struct alloy_call_t {
     int single;                 /* the answer is one thing ... */
     const char *version;        /* ... of this version, or NULL */
     const alloy_row_t *answered;        /* the row of alloy_answer_row() */
+    const char *warned;         /* codes of its warnings with commas, NULL:
+                                 * none */
+    alloy_out_t *warnings;      /* the same as a JSON array, still open */
     int finished;
     int replayed;               /* the answer is one kept earlier: nothing is
                                  * written */
@@ -106,6 +109,9 @@ const char *alloy_call_change_id(alloy_call_t *call);
 
 /* access.c: what the caller may, as settings */
 alloy_problem_t *alloy_access_check_token(alloy_call_t *call);
+/** May his token, whatever his roles, be used for the operation? */
+int alloy_access_token_allows(const alloy_principal_t *principal,
+                              const alloy_op_t *op);
 alloy_problem_t *alloy_access_check_values(alloy_call_t *call);
 int alloy_access_suffices(const alloy_membership_t *org, alloy_role_e role);
 /** Settings for ROLE, narrowed to the call's organization when it has one. */
@@ -181,6 +187,8 @@ alloy_problem_t *alloy_answer_result(alloy_call_t *call,
                                      const alloy_result_t *result);
 /** The statement found nothing: 404, or 403 when it is there. */
 alloy_problem_t *alloy_answer_nothing(alloy_call_t *call);
+/** Give a key of the answer a complete JSON text. */
+void alloy_answer_json(alloy_call_t *call, const char *key, const char *json);
 /** The problem of a _refusal column, or NULL. */
 alloy_problem_t *alloy_answer_refusal(alloy_call_t *call,
                                       const alloy_result_t *result);

@@ -29,7 +29,7 @@ typedef struct {
 } type_t;
 
 typedef struct {
-    const char *key;            /* ,"name": */
+    const char *key;            /* ,"name":  without an end */
     int key_length;
     int column;                 /* -1: always null */
     write_fn *write;
@@ -37,6 +37,7 @@ typedef struct {
 
 struct alloy_mapping_t {
     int count;
+    int last;                   /* column found; -1: none yet */
     slot_t *slots;
 };
 
@@ -384,9 +385,14 @@ static slot_t *add_slot(alloy_mapping_t *mapping, const alloy_field_t *field,
                         apr_pool_t *pool)
 {
     slot_t *slot = &mapping->slots[mapping->count++];
+    apr_size_t length = strlen(field->name);
+    char *key = apr_palloc(pool, length + 4);
 
-    slot->key = apr_pstrcat(pool, ",\"", field->name, "\":", NULL);
-    slot->key_length = (int)strlen(slot->key);
+    memcpy(key, ",\"", 2);
+    memcpy(key + 2, field->name, length);
+    memcpy(key + 2 + length, "\":", 2);
+    slot->key = key;
+    slot->key_length = (int)length + 4;
     slot->column = -1;
     slot->write = write_null;
     return slot;
@@ -415,7 +421,7 @@ static void map_field(alloy_mapping_t *mapping, const alloy_result_t *result,
                       const alloy_shape_t *shape, int index, apr_pool_t *pool)
 {
     const alloy_field_t *field = &shape->fields[index];
-    int column = alloy_result_column(result, field->name);
+    int column = alloy_result_column_after(result, field->name, mapping->last);
     slot_t *slot;
 
     if (column < 0 && (field->flags & ALLOY_ANSWERED)) {
@@ -427,7 +433,7 @@ static void map_field(alloy_mapping_t *mapping, const alloy_result_t *result,
     }
     slot = add_slot(mapping, field, pool);
     if (column >= 0) {
-        slot->column = column;
+        mapping->last = slot->column = column;
         slot->write = find_writer(field, alloy_result_type(result, column));
     }
 }
@@ -441,6 +447,7 @@ alloy_mapping_t *alloy_out_map(const alloy_result_t *result,
     while (shape->fields[count].name) {
         count++;
     }
+    mapping->last = -1;
     mapping->slots = apr_pcalloc(pool, sizeof(*mapping->slots) * (count + 1));
     for (i = 0; i < count; i++) {
         map_field(mapping, result, shape, i, pool);

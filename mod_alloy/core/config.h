@@ -26,6 +26,8 @@ typedef struct {
                                  * at once; set when it starts */
     alloy_secret_keys_t *keys;  /* sign and verify access tokens */
     const char *version;        /* of the module */
+    const char *resource_metadata;      /* the URL that a 401 names (RFC 9728,
+                                 * section 5.1), or NULL */
 } alloy_config_t;
 
 #endif

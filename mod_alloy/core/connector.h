@@ -17,6 +17,7 @@ struct alloy_db_t {
     /* the server's own, in milliseconds, shorter
                                  * than ours: its answer is the better one */
     alloy_pool_t *pool;
+    struct alloy_lane_t *reads, *writes; /* NULL: everybody travels alone */
     apr_pool_t *memory; /* the connector's, and parent of connections' */
 
     /* the connector's alone */

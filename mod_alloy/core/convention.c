@@ -115,6 +115,11 @@ int alloy_convention_sorts(const alloy_param_t *param)
     return param->help == sort_help;
 }
 
+int alloy_convention_cuts(const alloy_param_t *param)
+{
+    return param == &fields_param;
+}
+
 static const alloy_value_t *value_of(const alloy_call_t *call,
                                      const alloy_param_t *param)
 {
@@ -312,7 +317,7 @@ alloy_problem_t *alloy_convention_show_prior(alloy_call_t *call)
     const alloy_statement_t *statement;
     alloy_route_t route;
 
-    alloy_route_find(&route, call->engine->router, "GET", call->request->path,
+    alloy_route_find(&route, call->engine->router, "GET", call->op->row->path,
                      call->pool);
     statement = route.op ? route.op->last : NULL;
     if (!statement || statement->mode != ALLOY_SQL_ONE || !route.op->answer) {

@@ -27,6 +27,9 @@ alloy_problem_t *alloy_convention_sort(alloy_call_t *call,
                                        const alloy_statement_t *page,
                                        const alloy_statement_t **pstatement);
 
+/** Is it the one that makes answers smaller? */
+int alloy_convention_cuts(const alloy_param_t *param);
+
 /** `fields` against the operation's shape: 422 for a name it has not. */
 alloy_problem_t *alloy_convention_check_fields(alloy_call_t *call);
 

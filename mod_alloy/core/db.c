@@ -5,7 +5,7 @@
 
 #include <apr_strings.h>
 
-#include "flight.h"
+#include "lane.h"
 
 /* ---- making ---------------------------------------------------------------- */
 
@@ -32,6 +32,22 @@ static alloy_db_t *copy_config(const alloy_db_config_t *config,
     return db;
 }
 
+static apr_status_t make_lanes(alloy_db_t *db)
+{
+    const alloy_db_config_t *config = &db->config;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (config->read_lanes > 0) {
+        rv = alloy_lane_make(&db->reads, db, ALLOY_USE_READ,
+                             config->read_lanes);
+    }
+    if (rv == APR_SUCCESS && config->write_lanes > 0) {
+        rv = alloy_lane_make(&db->writes, db, ALLOY_USE_WRITE,
+                             config->write_lanes);
+    }
+    return rv;
+}
+
 apr_status_t alloy_db_make(alloy_db_t **pdb, const alloy_db_config_t *config,
                            apr_pool_t *pool)
 {
@@ -46,6 +62,9 @@ apr_status_t alloy_db_make(alloy_db_t **pdb, const alloy_db_config_t *config,
     rv = apr_thread_mutex_create(&db->mutex, APR_THREAD_MUTEX_DEFAULT, memory);
     if (rv == APR_SUCCESS) {
         rv = alloy_pool_make(&db->pool, db->config.connections, memory);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = make_lanes(db);
     }
     if (rv == APR_SUCCESS) {
         rv = alloy_connector_start(db);
@@ -71,6 +90,23 @@ static unsigned all_flags(const alloy_step_t *steps, int count)
     return flags;
 }
 
+/* @return 0: not in company, nothing has happened yet. */
+static int share(alloy_outcome_e *outcome, alloy_flight_t *flight,
+                 const alloy_enter_t *enter, alloy_step_t *first,
+                 alloy_db_fault_t *fault)
+{
+    alloy_lane_t *lane = flight->use == ALLOY_USE_WRITE ? flight->db->writes
+                                                        : flight->db->reads;
+
+    if (!lane || !alloy_lane_fits(enter, flight->flags)) {
+        return 0;
+    }
+    alloy_flight_enter(first, flight->db, enter,
+                       flight->flags | ALLOY_FLIGHT_SHARED,
+                       flight->exchange.pool);
+    return alloy_lane_run(outcome, lane, flight, enter, fault);
+}
+
 alloy_outcome_e alloy_db_flush(alloy_db_t *db, const alloy_enter_t *enter,
                                const alloy_step_t *steps, int count,
                                const alloy_result_t **presults,
@@ -82,12 +118,14 @@ alloy_outcome_e alloy_db_flush(alloy_db_t *db, const alloy_enter_t *enter,
     alloy_outcome_e outcome;
     int i;
 
-    alloy_flight_enter(&sent[0], db, enter, flags, pool);
     for (i = 0; i < count; i++) {
         sent[i + 1] = steps[i];
         presults[i] = NULL;
     }
-    outcome = alloy_flight_run(&flight, fault, NULL);
+    if (!share(&outcome, &flight, enter, &sent[0], fault)) {
+        alloy_flight_enter(&sent[0], db, enter, flags, pool);
+        outcome = alloy_flight_run(&flight, fault, NULL);
+    }
     if (outcome == ALLOY_DB_COMMITTED) {
         PQclear(flight.exchange.results[0]);
         for (i = 0; i < count; i++) {

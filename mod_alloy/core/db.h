@@ -23,6 +23,8 @@ typedef struct {
     apr_interval_time_t read_deadline, write_deadline;  /* of a whole flush */
     apr_interval_time_t read_wait, write_wait;  /* for a free connection */
     int prepare;                /* 0: unnamed statements, for poolers */
+    int read_lanes, write_lanes;    /* connections that short reads, and
+                                 * writes, share; 0: each has one to itself */
 } alloy_db_config_t;
 
 /** How a transaction ended. */
@@ -63,7 +65,9 @@ apr_status_t alloy_db_make(alloy_db_t **pdb, const alloy_db_config_t *config,
 
 /**
  * One flush, one implicit transaction: enter, the steps, Sync.  The outcome
- * is COMMITTED only when Sync's answer came with no error before it.
+ * is COMMITTED only when Sync's answer came with no error before it.  Others
+ * may share the transaction: what they may see and do stays theirs, and their
+ * errors don't reach the caller.
  * A write is one when a statement says so; it gets the write deadlines and,
  * after it was sent, is never sent again here.  Reads that met a dead
  * connection, and whatever was not started or was aborted by 40001, 40P01 or
@@ -106,6 +110,10 @@ const char *alloy_result_name(const alloy_result_t *result, int column);
 unsigned alloy_result_type(const alloy_result_t *result, int column);
 /** -1 when there is no such column. */
 int alloy_result_column(const alloy_result_t *result, const char *name);
+/** Likewise, looking first behind column AFTER (-1: at the first one): who
+ *  asks for columns in their order finds each at once. */
+int alloy_result_column_after(const alloy_result_t *result, const char *name,
+                              int after);
 /** NULL for SQL's NULL. */
 const char *alloy_result_cell(const alloy_result_t *result, int row,
                               int column, int *length);

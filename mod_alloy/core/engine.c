@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "arguments.h"
 #include "compatible.h"
 #include "convention.h"
 #include "limits.h"
@@ -82,6 +83,20 @@ static const char *base_of(const alloy_config_t *config, apr_pool_t *pool)
     return apr_pstrcat(pool, config->base_url, config->prefix, NULL);
 }
 
+/* RFC 6750, section 3, and RFC 9728, section 5.1. */
+static void challenge(alloy_answer_t *answer, const alloy_config_t *config,
+                      const alloy_request_t *request)
+{
+    const char *metadata = config->resource_metadata;
+
+    apr_table_setn(answer->headers, "WWW-Authenticate",
+                   apr_pstrcat(request->pool, "Bearer realm=\"alloy\"",
+                               request->authorization
+                               ? ", error=\"invalid_token\"" : "",
+                               metadata ? ", resource_metadata=\"" : NULL,
+                               metadata, "\"", NULL));
+}
+
 void alloy_engine_refuse(alloy_answer_t *answer, const alloy_config_t *config,
                          const alloy_request_t *request,
                          const alloy_problem_t *problem)
@@ -105,10 +120,7 @@ void alloy_engine_refuse(alloy_answer_t *answer, const alloy_config_t *config,
                        apr_itoa(request->pool, problem->retry_after));
     }
     if (answer->status == 401) {
-        apr_table_setn(answer->headers, "WWW-Authenticate",
-                       request->authorization
-                       ? "Bearer realm=\"alloy\", error=\"invalid_token\""
-                       : "Bearer realm=\"alloy\"");
+        challenge(answer, config, request);
     }
 }
 
@@ -325,6 +337,25 @@ void alloy_engine_run(alloy_answer_t *answer, alloy_engine_t *engine,
         return;
     }
     problem = check_request(answer, engine, request, &route);
+    if (problem) {
+        alloy_engine_refuse(answer, engine->config, request, problem);
+        return;
+    }
+    run_call(answer, engine, request, &route);
+}
+
+void alloy_engine_run_tool(alloy_answer_t *answer, alloy_engine_t *engine,
+                           const alloy_request_t *request)
+{
+    const alloy_op_t *op = request->tool->op;
+    alloy_problem_t *problem = alloy_compatible_check(engine, op,
+                                                      request->pool);
+    alloy_route_t route;
+
+    memset(answer, 0, sizeof(*answer));
+    memset(&route, 0, sizeof(route));
+    answer->headers = apr_table_make(request->pool, 8);
+    answer->op = route.op = op;
     if (problem) {
         alloy_engine_refuse(answer, engine->config, request, problem);
         return;

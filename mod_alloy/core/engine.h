@@ -51,6 +51,10 @@ typedef struct {
                                  * operations exist */
     const void *server;         /* httpd's server_rec, or NULL; never looked
                                  * into: for plugins */
+    const struct alloy_tool_use_t *tool;    /* arguments.h: the operation is
+                                 * called as this tool; method, path, query and
+                                 * body count for nothing.  NULL: it is not */
+    const struct json_t *arguments;         /* its input: an object, or NULL */
     void *baton;
     /** A header field's value, or NULL. */
     const char *(*header)(void *baton, const char *name);
@@ -78,6 +82,10 @@ const char *alloy_request_header(const alloy_request_t *request,
 /** Run a request to its end; never fails, the answer may be a problem. */
 void alloy_engine_run(alloy_answer_t *answer, alloy_engine_t *engine,
                       const alloy_request_t *request);
+
+/** Run the operation of REQUEST->tool, likewise. */
+void alloy_engine_run_tool(alloy_answer_t *answer, alloy_engine_t *engine,
+                           const alloy_request_t *request);
 
 /** A problem as an answer, for faults a front met by itself. */
 void alloy_engine_refuse(alloy_answer_t *answer, const alloy_config_t *config,

@@ -129,6 +129,7 @@ static void note_fault(alloy_exchange_t *exchange, const PGresult *result)
                 sizeof(fault->sqlstate));
     fault->message = apr_pstrdup(exchange->pool, message ? message : "");
     fault->constraint = apr_pstrdup(exchange->pool, constraint);
+    exchange->failed = exchange->at;
     fault->statement = exchange->at < exchange->count
                            ? exchange->steps[exchange->at].statement->name
                            : NULL;

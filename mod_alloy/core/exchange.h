@@ -29,6 +29,7 @@ typedef struct {
     struct alloy_prepared_t **parses; /* per step: its Parse is not answered */
     int at;                           /* the step whose answer comes next */
     int refused;
+    int failed;   /* the step of the first error; COUNT: Sync */
     int fatal;    /* the error was the session's end */
     int doubtful; /* committed here, perhaps not on a standby */
 } alloy_exchange_t;

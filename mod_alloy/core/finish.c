@@ -32,15 +32,23 @@ static void take_body(alloy_call_t *call)
     }
 }
 
-/* FNV-1a: tells representations of one version apart (other fields, another
- * role's view), and need not withstand anybody. */
+/* FNV-1a over eight bytes at a time, whose upper half is folded into the lower
+ * one because products carry upwards only: tells representations of one
+ * version apart (other fields, another role's view), and need not withstand
+ * anybody. */
 static apr_uint64_t hash_of(const char *bytes, apr_size_t length)
 {
-    apr_uint64_t hash = FNV_BASIS;
-    apr_size_t i;
+    apr_uint64_t hash = FNV_BASIS ^ length;
+    apr_uint64_t word;
 
-    for (i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)bytes[i]) * FNV_PRIME;
+    for (; length >= sizeof(word); length -= sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        hash = (hash ^ word) * FNV_PRIME;
+        hash ^= hash >> 32;
+        bytes += sizeof(word);
+    }
+    for (; length; length--) {
+        hash = (hash ^ (unsigned char)*bytes++) * FNV_PRIME;
     }
     return hash;
 }

@@ -96,6 +96,9 @@ static const alloy_statement_t *choose_enter(const alloy_enter_t *enter,
     if (!enter->user) {
         return &sql_enter_public;
     }
+    if (enter->call && flags & ALLOY_FLIGHT_SHARED) {
+        return &sql_enter_call_shared;
+    }
     if (enter->call) {
         return custom ? &sql_enter_call_custom : &sql_enter_call;
     }
@@ -141,7 +144,7 @@ static int is_any(const char *sqlstate, const char *const *list)
 }
 
 /* Another transaction was in the way (PostgreSQL's documentation, 13.5). */
-static int is_conflict(const char *sqlstate)
+int alloy_flight_is_conflict(const char *sqlstate)
 {
     static const char *const states[] = { "40001", "40P01", "55P03", NULL };
 
@@ -155,6 +158,11 @@ static int is_outdated(const char *sqlstate)
     static const char *const states[] = { "0A000", "26000", NULL };
 
     return is_any(sqlstate, states);
+}
+
+int alloy_flight_is_outdated(const alloy_exchange_t *exchange)
+{
+    return exchange->prepare && is_outdated(exchange->fault->sqlstate);
 }
 
 static int entered_stale(const alloy_flight_t *flight)
@@ -199,8 +207,9 @@ static int is_worth_another(const alloy_flight_t *flight, alloy_exchange_e end)
     case ALLOY_EXCHANGE_LOST:
         return !(flight->flags & ALLOY_SQL_WRITE);
     case ALLOY_EXCHANGE_REFUSED:
-        return exchange->fatal || is_conflict(exchange->fault->sqlstate)
-               || (exchange->prepare && is_outdated(exchange->fault->sqlstate));
+        return exchange->fatal
+               || alloy_flight_is_conflict(exchange->fault->sqlstate)
+               || alloy_flight_is_outdated(exchange);
     default:
         return 0;
     }
@@ -235,8 +244,8 @@ alloy_step_t *alloy_flight_make(alloy_flight_t *flight, alloy_db_t *db,
     return steps;
 }
 
-static apr_status_t take_connection(alloy_connection_t **pconnection,
-                                    const alloy_flight_t *flight)
+apr_status_t alloy_flight_take(alloy_connection_t **pconnection,
+                               const alloy_flight_t *flight)
 {
     apr_time_t until = alloy_pool_now() + flight->wait;
     apr_time_t last = flight->exchange.deadline - flight->least;
@@ -277,15 +286,14 @@ static alloy_outcome_e try_once(alloy_flight_t *flight, int *again,
     alloy_outcome_e outcome;
 
     *again = 0;
-    if (take_connection(&connection, flight) != APR_SUCCESS) {
+    if (alloy_flight_take(&connection, flight) != APR_SUCCESS) {
         return ALLOY_DB_NOT_STARTED;
     }
     shorten_limit(flight);
     end = alloy_exchange_run(exchange, connection);
     outcome = read_end(flight, end);
     *again = is_worth_another(flight, end);
-    if (end == ALLOY_EXCHANGE_REFUSED && exchange->prepare
-        && is_outdated(exchange->fault->sqlstate)) {
+    if (end == ALLOY_EXCHANGE_REFUSED && alloy_flight_is_outdated(exchange)) {
         alloy_pool_renew(flight->db->pool, connection);
     }
     if (outcome != ALLOY_DB_COMMITTED) {
@@ -328,7 +336,7 @@ alloy_outcome_e alloy_flight_run(alloy_flight_t *flight,
             || alloy_pool_now() >= exchange->deadline - flight->least) {
             return outcome;
         }
-        if (is_conflict(fault->sqlstate)) {
+        if (alloy_flight_is_conflict(fault->sqlstate)) {
             pause_a_little();
         }
     }

@@ -12,6 +12,10 @@
 /* of a report or search, whatever is configured for the others */
 #define ALLOY_FLIGHT_SLOW apr_time_from_sec(30)
 
+/* with a statement's flags: others travel along, so no lock is waited for for
+ * long */
+#define ALLOY_FLIGHT_SHARED 0x100u
+
 typedef struct {
     alloy_db_t *db;
     alloy_exchange_t exchange;
@@ -38,6 +42,17 @@ void alloy_flight_enter(alloy_step_t *step, const alloy_db_t *db,
 /** The step that gives statements with FLAGS the time they need. */
 void alloy_flight_limits(alloy_step_t *step, const alloy_db_t *db,
                          unsigned flags, apr_pool_t *pool);
+
+/** A connection for FLIGHT, within the time it may wait for one. */
+apr_status_t alloy_flight_take(alloy_connection_t **pconnection,
+                               const alloy_flight_t *flight);
+
+/** Was another transaction in the way, as long as it lasts? */
+int alloy_flight_is_conflict(const char *sqlstate);
+
+/** Was it refused because of plans of another schema?  A connection that
+ *  prepares anew will do better. */
+int alloy_flight_is_outdated(const alloy_exchange_t *exchange);
 
 /**
  * Send, as often as is safe and of use.  Results are there only when it

@@ -131,7 +131,8 @@ static alloy_problem_t *aborted(alloy_call_t *call,
     for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         if (!strncmp(fault->sqlstate, classes[i].prefix,
                      strlen(classes[i].prefix))) {
-            call->conflict |= classes[i].conflict;
+            (call->parent ? call->parent : call)->conflict |=
+                classes[i].conflict;
             if (classes[i].ours) {
                 log_fault(call, fault);
             }

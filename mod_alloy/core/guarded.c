@@ -4,9 +4,12 @@
  */
 #include "call.h"
 
-#include <string.h>
+#include <stdarg.h>
+
+#include <apr_strings.h>
 
 #include "limits.h"
+#include "output.h"
 
 #define TRIES 3
 
@@ -83,6 +86,57 @@ static alloy_problem_t *read_all(alloy_call_t *call, reading_t *reading)
     return NULL;
 }
 
+/* ---- warnings ---------------------------------------------------------------- */
+
+ALLOY_DECLARE(void) alloy_warn(alloy_call_t *call, const char *code,
+                               const char *fmt, ...)
+{
+    va_list args;
+
+    if (!call->warnings) {
+        call->warnings = alloy_out_make(call->pool, 256);
+        alloy_out_begin(call->warnings, '[');
+    }
+    call->warned = call->warned
+        ? apr_pstrcat(call->pool, call->warned, ",", code, NULL) : code;
+    alloy_out_begin(call->warnings, '{');
+    alloy_out_key(call->warnings, "code");
+    alloy_out_text(call->warnings, code);
+    alloy_out_key(call->warnings, "detail");
+    va_start(args, fmt);
+    alloy_out_text(call->warnings, apr_pvsprintf(call->pool, fmt, args));
+    va_end(args);
+    alloy_out_end(call->warnings);
+}
+
+static void answer_warnings(alloy_call_t *call)
+{
+    if (call->warnings) {
+        alloy_out_end(call->warnings);
+        alloy_answer_json(call, "warnings",
+                          apr_pstrmemdup(call->pool, call->warnings->bytes,
+                                         call->warnings->length));
+    }
+}
+
+/* ---- deciding ---------------------------------------------------------------- */
+
+/* Only true while others wait, and nobody does. */
+static int hooks_must_lock(alloy_call_t *call, const reading_t *reading)
+{
+    alloy_facts_t facts = { call, &reading->row->rows[0], NULL };
+    int i;
+
+    for (i = 0; call->op->hooks[i]; i++) {
+        facts.facts = reading->facts[i];
+        if (call->op->hooks[i]->must_lock
+            && call->op->hooks[i]->must_lock(&facts)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
                                       const alloy_row_t *row,
                                       const alloy_rows_t *const *facts)
@@ -91,6 +145,8 @@ alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
     alloy_facts_t asked = { call, row, NULL };
     int i;
 
+    call->warned = NULL;
+    call->warnings = NULL;
     if (guarded->decide) {
         ALLOY_TRY(guarded->decide(&asked));
     }
@@ -102,19 +158,55 @@ alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
     return NULL;
 }
 
-/* *PRESULT stays without rows when the row changed in between. */
+/* ---- compare and set --------------------------------------------------------- */
+
+/* *PRESULT stays without rows when the row changed in between, and NULL when
+ * only the locked form will do. */
 static alloy_problem_t *try_once(alloy_call_t *call,
                                  const alloy_result_t **presult)
 {
     reading_t reading = { NULL };
 
+    *presult = NULL;
     ALLOY_TRY(read_all(call, &reading));
     if (!reading.row->count) {
         return alloy_answer_nothing(call);
     }
+    if (!call->session && hooks_must_lock(call, &reading)) {
+        return NULL;
+    }
     ALLOY_TRY(alloy_guarded_decide(call, &reading.row->rows[0],
                                    reading.facts));
     return alloy_call_step(call, call->op->row->guarded->write, presult);
+}
+
+static alloy_problem_t *compare_and_set(alloy_call_t *call,
+                                        const alloy_result_t **presult)
+{
+    int tries;
+
+    for (tries = 0; tries < TRIES; tries++) {
+        ALLOY_TRY(try_once(call, presult));
+        if (!*presult || alloy_result_rows(*presult)) {
+            return NULL;
+        }
+    }
+    *presult = NULL;
+    return NULL;
+}
+
+/* ---- locked ------------------------------------------------------------------ */
+
+/* Something the decision was made from is held by no lock: once more. */
+static alloy_problem_t *overtaken(alloy_call_t *call)
+{
+    alloy_call_t *owner = call->parent ? call->parent : call;
+
+    owner->conflict = 1;
+    return alloy_problem_retry(
+        alloy_problem(call, &alloy_unavailable,
+                      "Others were changing the same things; nothing was "
+                      "changed. Try again."), 1);
 }
 
 /* What stands for many rows is locked before one of them, by everybody. */
@@ -131,42 +223,24 @@ static alloy_problem_t *lock_and_try(alloy_call_t *call,
         }
     }
     ALLOY_TRY(alloy_call_step(call, call->op->row->guarded->lock, &ignored));
-    return try_once(call, presult);
+    ALLOY_TRY(try_once(call, presult));
+    return alloy_result_rows(*presult) ? NULL : overtaken(call);
 }
 
-static alloy_problem_t *run_locked(alloy_call_t *call,
-                                   const alloy_result_t **presult)
-{
-    alloy_problem_t *problem;
-
-    if (call->session) {        /* somebody else's transaction */
-        return lock_and_try(call, presult);
-    }
-    ALLOY_TRY(alloy_call_begin(call));
-    problem = lock_and_try(call, presult);
-    if (problem) {
-        alloy_call_rollback(call);
-        return problem;
-    }
-    return alloy_call_commit(call);
-}
-
+/* In somebody's transaction, or once more in one of its own. */
 alloy_problem_t *alloy_guarded_run(alloy_call_t *call)
 {
     const alloy_result_t *result = NULL;
-    int locked = call->session || alloy_guarded_counts(call->op)
-                 || must_lock(call);
-    int tries;
 
-    for (tries = 0; !locked && tries < TRIES; tries++) {
-        ALLOY_TRY(try_once(call, &result));
-        if (alloy_result_rows(result)) {
-            break;
-        }
-        result = NULL;
+    if (call->session) {
+        ALLOY_TRY(lock_and_try(call, &result));
+    }
+    else if (!must_lock(call)) {
+        ALLOY_TRY(compare_and_set(call, &result));
     }
     if (!result) {
-        ALLOY_TRY(run_locked(call, &result));
+        return alloy_call_transact(call, alloy_guarded_run);
     }
+    answer_warnings(call);
     return alloy_answer_result(call, call->op->row->guarded->write, result);
 }

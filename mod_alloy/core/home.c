@@ -198,6 +198,35 @@ static alloy_problem_t *resolve_parent(alloy_call_t *call,
     return alloy_refer_look_up(call, &pending, 1, 0);
 }
 
+/* A tool need not name the organization of its path: what else the path names
+ * tells it, where that can be found without. */
+static alloy_problem_t *find_by_others(alloy_call_t *call)
+{
+    int i;
+
+    for (i = 0; i < call->op->nparams && !call->org; i++) {
+        const alloy_param_t *param = call->op->params[i];
+
+        if (param->type != ALLOY_REF || !alloy_refer_in_path(call, i)
+            || !call->values[i].text) {
+            continue;
+        }
+        ALLOY_TRY(alloy_refer_fill(call, &param));
+        if (param->resource->sharded) {
+            ALLOY_TRY(resolve_anchor(call, param, &call->values[i]));
+        }
+    }
+    return NULL;
+}
+
+static alloy_problem_t *home_of_tool(alloy_call_t *call, alloy_value_t *value)
+{
+    ALLOY_TRY(find_by_others(call));
+    ALLOY_TRY(call->org ? NULL : default_org(call));
+    value->text = call->org_id;
+    return NULL;
+}
+
 alloy_problem_t *alloy_refer_home(alloy_call_t *call)
 {
     int anchor = call->op->anchor;
@@ -209,6 +238,9 @@ alloy_problem_t *alloy_refer_home(alloy_call_t *call)
     }
     param = call->op->params[anchor];
     value = &call->values[anchor];
+    if (!value->text && alloy_refer_in_path(call, anchor)) {
+        return home_of_tool(call, value);
+    }
     if (!value->text) {
         return (param->flags & ALLOY_HOME)
                && !(call->op->row->flags & ALLOY_SPREADS)

@@ -124,7 +124,7 @@ static apr_status_t release(void *value)
     return APR_SUCCESS;
 }
 
-alloy_problem_t *alloy_json_parse(const alloy_json_t **pvalue,
+ALLOY_DECLARE(alloy_problem_t *) alloy_json_parse(const alloy_json_t **pvalue,
                                   const char *bytes, apr_size_t length,
                                   apr_pool_t *pool)
 {
@@ -147,7 +147,7 @@ alloy_problem_t *alloy_json_parse(const alloy_json_t **pvalue,
     return NULL;
 }
 
-alloy_json_e alloy_json_type(const alloy_json_t *value)
+ALLOY_DECLARE(alloy_json_e) alloy_json_type(const alloy_json_t *value)
 {
     static const alloy_json_e types[] = {
         [JSON_NULL] = ALLOY_JSON_NULL,
@@ -163,22 +163,22 @@ alloy_json_e alloy_json_type(const alloy_json_t *value)
     return types[json_typeof(value)];
 }
 
-int alloy_json_true(const alloy_json_t *value)
+ALLOY_DECLARE(int) alloy_json_true(const alloy_json_t *value)
 {
     return json_is_true(value);
 }
 
-apr_int64_t alloy_json_int(const alloy_json_t *value)
+ALLOY_DECLARE(apr_int64_t) alloy_json_int(const alloy_json_t *value)
 {
     return json_integer_value(value);
 }
 
-double alloy_json_real(const alloy_json_t *value)
+ALLOY_DECLARE(double) alloy_json_real(const alloy_json_t *value)
 {
     return json_number_value(value);
 }
 
-const char *alloy_json_text(const alloy_json_t *value, apr_size_t *length)
+ALLOY_DECLARE(const char *) alloy_json_text(const alloy_json_t *value, apr_size_t *length)
 {
     if (length) {
         *length = json_string_length(value);
@@ -186,18 +186,18 @@ const char *alloy_json_text(const alloy_json_t *value, apr_size_t *length)
     return json_string_value(value);
 }
 
-apr_size_t alloy_json_count(const alloy_json_t *value)
+ALLOY_DECLARE(apr_size_t) alloy_json_count(const alloy_json_t *value)
 {
     return json_is_array(value) ? json_array_size(value)
                                 : json_object_size(value);
 }
 
-const alloy_json_t *alloy_json_at(const alloy_json_t *array, apr_size_t index)
+ALLOY_DECLARE(const alloy_json_t *) alloy_json_at(const alloy_json_t *array, apr_size_t index)
 {
     return json_array_get(array, index);
 }
 
-const alloy_json_t *alloy_json_get(const alloy_json_t *map, const char *key)
+ALLOY_DECLARE(const alloy_json_t *) alloy_json_get(const alloy_json_t *map, const char *key)
 {
     return json_object_get(map, key);
 }
@@ -218,7 +218,7 @@ void alloy_json_each(const alloy_json_t *map, alloy_json_each_fn *each,
     }
 }
 
-const char *alloy_json_write(const alloy_json_t *value, apr_pool_t *pool)
+ALLOY_DECLARE(const char *) alloy_json_write(const alloy_json_t *value, apr_pool_t *pool)
 {
     const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
     size_t size = json_dumpb(value, NULL, 0, flags);

@@ -16,6 +16,7 @@
 #define ALLOY_MANY_LIMIT        100             /* values of a repeatable one */
 #define ALLOY_FAULTS_LIMIT      50              /* listed in one problem */
 #define ALLOY_PAGE_DEFAULT      50              /* rows */
+#define ALLOY_TOOL_PAGE_DEFAULT "20"            /* rows, as a fallback */
 #define ALLOY_PAGE_LIMIT        200             /* rows */
 #define ALLOY_TOTAL_LIMIT       10000   /* rows counted for include_total */
 #define ALLOY_ARRAY_LIMIT       1000            /* rows of a bare array */

@@ -24,7 +24,8 @@ static const char escapes[256] = {
     [0x1e] = 'u', [0x1f] = 'u'
 };
 
-alloy_out_t *alloy_out_make(apr_pool_t *pool, apr_size_t expected)
+ALLOY_DECLARE(alloy_out_t *) alloy_out_make(apr_pool_t *pool,
+                                            apr_size_t expected)
 {
     alloy_out_t *out = apr_pcalloc(pool, sizeof(*out));
 
@@ -32,6 +33,15 @@ alloy_out_t *alloy_out_make(apr_pool_t *pool, apr_size_t expected)
     out->room = expected > LEAST_ROOM ? expected : LEAST_ROOM;
     out->bytes = apr_palloc(pool, out->room);
     return out;
+}
+
+ALLOY_DECLARE(const char *) alloy_out_bytes(const alloy_out_t *out,
+                                            apr_size_t *length)
+{
+    if (length) {
+        *length = out->length;
+    }
+    return apr_pstrmemdup(out->pool, out->bytes, out->length);
 }
 
 void alloy_out_grow(alloy_out_t *out, apr_size_t more)

@@ -6,7 +6,7 @@
 #ifndef ALLOY_CORE_OUTPUT_H
 #define ALLOY_CORE_OUTPUT_H
 
-#include "../alloy.h"
+#include "../alloy_front.h"
 #include "db.h"
 
 #define ALLOY_OUT_DEPTH 40
@@ -20,8 +20,6 @@ struct alloy_out_t {
     char first[ALLOY_OUT_DEPTH];        /* nothing written in it yet */
     int after_key;
 };
-
-alloy_out_t *alloy_out_make(apr_pool_t *pool, apr_size_t expected);
 
 /** Which columns of RESULT fill which fields of SHAPE: made once a result. */
 typedef struct alloy_mapping_t alloy_mapping_t;

@@ -29,8 +29,10 @@ static const alloy_param_t paging_limit = {
 static const alloy_param_t paging_cursor = {
     .name = "cursor", .type = ALLOY_TEXT, .least = 1, .most = ALLOY_NAME_LIMIT
 };
-static const alloy_param_t *const paging_params[] = {
-    &paging_limit, &paging_cursor, NULL
+const alloy_param_t *const alloy_paging_params[] = {
+    [ALLOY_PAGING_LIMIT] = &paging_limit,
+    [ALLOY_PAGING_CURSOR] = &paging_cursor,
+    NULL
 };
 
 static int is_in_body(const alloy_input_t *input, const alloy_param_t *param)
@@ -49,7 +51,7 @@ static int is_in_path(const alloy_input_t *input, int index)
 static const alloy_param_t *find_paging(const alloy_input_t *input,
                                         const char *name)
 {
-    const alloy_param_t *const *param = paging_params;
+    const alloy_param_t *const *param = alloy_paging_params;
 
     while (*param && strcmp((*param)->name, name)) {
         param++;
@@ -191,20 +193,12 @@ static void read_paging(input_t *in, alloy_paging_t *paging)
 
 static alloy_problem_t *conclude(const input_t *in)
 {
-    alloy_problem_t *problem = in->reader.problem;
-
     if (in->lost) {
         return alloy_problem_make(in->reader.pool, &alloy_not_found,
                                   "There is no such thing that you can see; "
                                   "check the names in the path.");
     }
-    if (problem && problem->nfaults > 1) {
-        problem->detail = apr_psprintf(in->reader.pool, "%s%d values are not "
-                                       "acceptable; errors names each of them.",
-                                       alloy_reader_full(&in->reader)
-                                       ? "At least " : "", problem->nfaults);
-    }
-    return problem;
+    return alloy_reader_conclude(&in->reader);
 }
 
 alloy_problem_t *alloy_params_read(alloy_value_t **pvalues,

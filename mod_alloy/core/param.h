@@ -49,6 +49,11 @@ typedef struct {
     const char *cursor;         /* as sent, or NULL */
 } alloy_paging_t;
 
+enum { ALLOY_PAGING_LIMIT, ALLOY_PAGING_CURSOR };
+
+/** What every page understands besides its own parameters; ended by NULL. */
+extern const alloy_param_t *const alloy_paging_params[];
+
 /**
  * Read and check everything.  *PVALUES has INPUT->count entries.
  * Problems: bad_request (a query that can't be decoded), not_found (a path

@@ -281,10 +281,27 @@ apr_status_t alloy_pool_take(alloy_connection_t **pconnection,
     }
 }
 
+static int is_usable(const alloy_connection_t *connection)
+{
+    return !connection->ended && PQstatus(connection->pg) == CONNECTION_OK
+           && PQtransactionStatus(connection->pg) == PQTRANS_IDLE;
+}
+
+int alloy_pool_is_good(alloy_pool_t *pool,
+                       const alloy_connection_t *connection)
+{
+    int good = is_usable(connection);
+
+    apr_thread_mutex_lock(pool->mutex);
+    good = good && connection->generation == pool->generation
+           && !pool->stopping;
+    apr_thread_mutex_unlock(pool->mutex);
+    return good;
+}
+
 void alloy_pool_give(alloy_pool_t *pool, alloy_connection_t *connection)
 {
-    int usable = !connection->ended && PQstatus(connection->pg) == CONNECTION_OK
-                 && PQtransactionStatus(connection->pg) == PQTRANS_IDLE;
+    int usable = is_usable(connection);
 
     apr_thread_mutex_lock(pool->mutex);
     count_use(pool, connection->use, -1);

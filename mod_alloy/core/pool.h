@@ -55,6 +55,9 @@ apr_status_t alloy_pool_take(alloy_connection_t **pconnection,
                              apr_time_t until, apr_pool_t *p);
 /** Give back.  One that has ended or is inside a transaction is closed. */
 void alloy_pool_give(alloy_pool_t *pool, alloy_connection_t *connection);
+/** May the next one have CONNECTION without its being given back before? */
+int alloy_pool_is_good(alloy_pool_t *pool,
+                       const alloy_connection_t *connection);
 /** CONNECTION has plans of another schema: it and all that are as old are
  *  replaced, each when nobody uses it. */
 void alloy_pool_renew(alloy_pool_t *pool, alloy_connection_t *connection);

@@ -82,10 +82,10 @@ static const alloy_param_t *element_of(const alloy_param_t *param)
            && param->inner->type == ALLOY_REF ? param->inner : NULL;
 }
 
-/* A resource that the request names: the same parameter with it filled in.
- * One that no loaded plugin has is as absent as any of its rows would be. */
-static alloy_problem_t *fill_resource(alloy_call_t *call,
-                                      const alloy_param_t **pparam)
+/* A resource that no loaded plugin has is as absent as any of its rows would
+ * be. */
+alloy_problem_t *alloy_refer_fill(alloy_call_t *call,
+                                  const alloy_param_t **pparam)
 {
     const alloy_param_t *param = *pparam;
     const char *word = param->resource_param
@@ -120,7 +120,7 @@ static alloy_problem_t *collect(alloy_call_t *call,
         if (!param || i == call->op->anchor) {
             continue;
         }
-        ALLOY_TRY(fill_resource(call, &param));
+        ALLOY_TRY(alloy_refer_fill(call, &param));
         if (!value->items) {
             ALLOY_TRY(add_pending(call, pendings, param, value,
                                   alloy_refer_in_path(call, i)));

@@ -15,6 +15,11 @@ typedef struct {
     int path;                   /* it stands in the path: a 404 if lost */
 } alloy_pending_t;
 
+/* refer.c */
+/** Where the request names the resource: the same parameter with it. */
+alloy_problem_t *alloy_refer_fill(alloy_call_t *call,
+                                  const alloy_param_t **pparam);
+
 /* lookup.c */
 /** The same words whether it is nowhere, in another tenant or out of sight. */
 alloy_problem_t *alloy_refer_lost(alloy_call_t *call,

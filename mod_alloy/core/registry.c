@@ -248,6 +248,29 @@ static const char *added_fields_check(const alloy_check_t *check,
     return op->answer ? alloy_check_shape(check, op->answer) : NULL;
 }
 
+static const char *instead_check(const alloy_check_t *check,
+                                 const alloy_op_t *op,
+                                 const alloy_statement_t *instead)
+{
+    if (!instead) {
+        return NULL;
+    }
+    if (!op->row->steps[0] || instead->mode != op->last->mode) {
+        return alloy_check_refuse(check,
+                                  "the statement %s in .instead needs an "
+                                  "operation with steps, the last of which "
+                                  "answers as it does",
+                                  instead->name);
+    }
+    if (op->instead != instead) {
+        return alloy_check_refuse(check,
+                                  "%s answers instead of the last step "
+                                  "already",
+                                  op->instead->name);
+    }
+    return alloy_check_fills(check, op, instead, NULL);
+}
+
 static const char *extension_check(const alloy_check_t *check,
                                    alloy_registry_t *registry,
                                    const alloy_extension_t *added)
@@ -275,6 +298,8 @@ static const char *extension_check(const alloy_check_t *check,
                                          "id in the answer, and there is none");
     }
     ALLOY_CHECK(alloy_check_refusals(check, op, added->refusals));
+    ALLOY_CHECK(instead_check(check, op, added->instead));
+    ALLOY_CHECK(alloy_statement_add(check, registry, added->instead));
     ALLOY_CHECK(alloy_statement_add(check, registry, added->write));
     ALLOY_CHECK(alloy_statement_add(check, registry, added->read));
     if (op->row->run) {
@@ -290,9 +315,9 @@ static const char *hook_check(const alloy_check_t *check,
 {
     int i, found = 0;
 
-    if (hook->lock && !hook->counts) {
+    if (hook->lock && !hook->counts && !hook->must_lock) {
         return alloy_check_refuse(check, "a .lock is taken in the locked form "
-                                         "only; set .counts");
+                                         "only; set .counts or .must_lock");
     }
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->facts));
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->facts_many));

@@ -31,6 +31,7 @@ typedef struct {
     int *segment; /* per parameter: index of its path segment, or -1 */
     int reads_body;
     const alloy_statement_t *last; /* whose rows are the answer, or NULL */
+    const alloy_statement_t *instead; /* a plugin's, for that one, or NULL */
     int writes; /* some statement or the method changes something */
     const alloy_shape_t *answer; /* with added fields, or NULL */
     const alloy_refusal_t *refusals; /* own and added; ended by a NULL code */

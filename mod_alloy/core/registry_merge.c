@@ -232,6 +232,18 @@ static const alloy_statement_t *last_find(const alloy_operation_t *row)
     return last;
 }
 
+static const alloy_statement_t *instead_find(const alloy_op_t *op)
+{
+    const alloy_extension_t *const *added;
+
+    for (added = op->extensions; *added; added++) {
+        if ((*added)->instead) {
+            return (*added)->instead;
+        }
+    }
+    return NULL;
+}
+
 void alloy_op_resolve(alloy_op_t *op, apr_pool_t *pool)
 {
     params_merge(op, pool);
@@ -242,4 +254,5 @@ void alloy_op_resolve(alloy_op_t *op, apr_pool_t *pool)
     op->reads_body = body_is_read(op);
     op->writes = something_is_written(op);
     op->last = last_find(op->row);
+    op->instead = instead_find(op);
 }

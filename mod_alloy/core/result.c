@@ -58,14 +58,34 @@ int alloy_result_column(const alloy_result_t *result, const char *name)
     return column;
 }
 
+int alloy_result_column_after(const alloy_result_t *result, const char *name,
+                              int after)
+{
+    int count = PQnfields(result->pg);
+    int column = after + 1;
+    int i;
+
+    for (i = 0; i < count; i++, column++) {
+        if (column >= count) {
+            column = 0;
+        }
+        if (!strcmp(PQfname(result->pg, column), name)) {
+            return column;
+        }
+    }
+    return -1;
+}
+
 const char *alloy_result_cell(const alloy_result_t *result, int row, int column,
                               int *length)
 {
-    if (PQgetisnull(result->pg, row, column)) {
-        return NULL;
-    }
+    int size = PQgetlength(result->pg, row, column);
+
     if (length) {
-        *length = PQgetlength(result->pg, row, column);
+        *length = size;
+    }
+    if (!size && PQgetisnull(result->pg, row, column)) {
+        return NULL; /* whose length is 0, but not it alone */
     }
     return PQgetvalue(result->pg, row, column);
 }

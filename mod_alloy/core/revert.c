@@ -127,6 +127,7 @@ static alloy_call_t *make_part(alloy_call_t *call, step_t *step,
     alloy_answer_t *answer = apr_pcalloc(call->pool, sizeof(*answer));
     alloy_call_t *part;
 
+    request->tool = NULL;
     request->method = method;
     request->path = apr_pstrcat(call->pool, kinds[kind_of(step)].path,
                                 step->entity, NULL);

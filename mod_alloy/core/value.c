@@ -39,6 +39,19 @@ int alloy_reader_full(const alloy_reader_t *reader)
     return reader->problem && reader->problem->nfaults >= ALLOY_FAULTS_LIMIT;
 }
 
+alloy_problem_t *alloy_reader_conclude(const alloy_reader_t *reader)
+{
+    alloy_problem_t *problem = reader->problem;
+
+    if (problem && problem->nfaults > 1) {
+        problem->detail = apr_psprintf(reader->pool, "%s%d values are not "
+                                       "acceptable; errors names each of them.",
+                                       alloy_reader_full(reader)
+                                       ? "At least " : "", problem->nfaults);
+    }
+    return problem;
+}
+
 /* A key as a part of a JSON pointer (RFC 6901, section 3). */
 static const char *point_at(const char *parent, const char *key,
                             apr_pool_t *pool)
@@ -189,53 +202,6 @@ static void read_single(alloy_reader_t *reader, alloy_value_t *value,
 }
 
 /* ---- The texts of lists and objects ------------------------------------- */
-
-static int must_quote(const char *text)
-{
-    return !*text || text[strcspn(text, "{},\"\\ \t\n\r\v\f")]
-        || !apr_cstr_casecmp(text, "null");
-}
-
-static char *write_element(char *at, const char *text)
-{
-    if (!text || !must_quote(text)) {
-        text = text ? text : "NULL";
-        memcpy(at, text, strlen(text));
-        return at + strlen(text);
-    }
-    *at++ = '"';
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') {
-            *at++ = '\\';
-        }
-        *at++ = *text;
-    }
-    *at++ = '"';
-    return at;
-}
-
-const char *alloy_array_literal(const char *const *texts, int count,
-                                apr_pool_t *pool)
-{
-    apr_size_t room = 3;
-    char *literal, *at;
-    int i;
-
-    for (i = 0; i < count; i++) {
-        room += texts[i] ? 2 * strlen(texts[i]) + 3 : 5;
-    }
-    literal = at = apr_palloc(pool, room);
-    *at++ = '{';
-    for (i = 0; i < count; i++) {
-        if (i > 0) {
-            *at++ = ',';
-        }
-        at = write_element(at, texts[i]);
-    }
-    *at++ = '}';
-    *at = '\0';
-    return literal;
-}
 
 static void write_value(alloy_out_t *out, const alloy_param_t *param,
                         const alloy_value_t *value);

@@ -23,6 +23,9 @@ void alloy_reader_fault(alloy_reader_t *reader, const char *where,
 /** No more faults would be listed. */
 int alloy_reader_full(const alloy_reader_t *reader);
 
+/** All faults together, or NULL: there was none. */
+alloy_problem_t *alloy_reader_conclude(const alloy_reader_t *reader);
+
 /** VALUE->where is set before each of these. */
 void alloy_value_read_text(alloy_reader_t *reader, alloy_value_t *value,
                            const alloy_param_t *param, const char *text);

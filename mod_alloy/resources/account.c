@@ -259,7 +259,7 @@ const alloy_operation_t alloy_account_operations[] = {
         .summary = "Shows who the caller is, his organizations and roles, and "
                    "what his token may do.",
         .role = ALLOY_SIGNED_IN,
-        .flags = ALLOY_ANY_SCOPE,
+        .flags = ALLOY_ANY_SCOPE | ALLOY_LISTED,
         .params = no_params,
         .answer = &me_shape,
         .steps = { &sql_auth_me },

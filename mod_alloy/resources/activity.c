@@ -30,6 +30,8 @@ static const alloy_field_t activity_fields[] = {
       "null when it was made." },
     { "after", ALLOY_JSON, ALLOY_NULLABLE, "The changed fields as they are "
       "since; long texts are left out." },
+    { "warnings", ALLOY_TEXT, ALLOY_MANY, "Codes of rules it broke without "
+      "being refused." },
     ALLOY_FIELDS_END
 };
 

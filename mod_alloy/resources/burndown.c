@@ -143,7 +143,7 @@ const alloy_operation_t alloy_burndown_operations[] = {
                 "written with every change. Answers a chart to Accept: "
                 "image/svg+xml and a table to Accept: text/csv.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_CHART | ALLOY_CSV,
+        .flags = ALLOY_CHART | ALLOY_CSV | ALLOY_LISTED,
         .params = burndown_params,
         .answer = &burndown_shape,
         .run = run_burndown,

@@ -74,6 +74,8 @@ static const alloy_field_t change_fields[] = {
       "fields as they were; null when it was made." },
     { "after", ALLOY_JSON, ALLOY_ANSWERED | ALLOY_NULLABLE, "The changed fields "
       "as they are since; long texts are left out." },
+    { "warnings", ALLOY_TEXT, ALLOY_ANSWERED | ALLOY_MANY, "Codes of rules it "
+      "broke without being refused." },
     { "lost", ALLOY_UUID, ALLOY_ANSWERED | ALLOY_MANY, "Projects the reader "
       "can't see any more: drop everything below them." },
     { "gained", ALLOY_UUID, ALLOY_ANSWERED | ALLOY_MANY, "Projects he can see "
@@ -209,7 +211,7 @@ const alloy_operation_t alloy_change_operations[] = {
                 "rules. When something moved since, nothing is done and moved "
                 "lists it. This is a change as well and can be undone.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_TRANSACTION,
+        .flags = ALLOY_TRANSACTION | ALLOY_LISTED | ALLOY_OVERWRITES,
         .params = revert_params,
         .answer = &reversal_shape,
         .run = alloy_revert_run,

@@ -29,7 +29,7 @@
 #include "sql/ticket_set.h"
 
 /* The newest file in sql/migrations. */
-#define SCHEMA 65
+#define SCHEMA 70
 
 const char *const alloy_role_words[] = {
     "Owner", "Admin", "Member", "Reporter", "Viewer", NULL

@@ -141,7 +141,7 @@ const alloy_operation_t alloy_link_operations[] = {
         .help = "blocks and duplicates have a direction and must not lead "
                 "back. A link that is there already is answered with 200.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED | ALLOY_REPEATS,
         .params = link_params,
         .answer = &link_shape,
         .steps = { &sql_org_lock, &sql_link_create },
@@ -184,7 +184,7 @@ const alloy_operation_t alloy_watcher_operations[] = {
         .summary = "Lets the caller, or somebody else, watch a ticket.",
         .help = "Who watches it already is answered with 200.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_REPEATS,
         .params = watch_params,
         .answer = &watcher_shape,
         .steps = { &sql_ticket_lock, &sql_watcher_add },

@@ -139,6 +139,7 @@ const alloy_operation_t alloy_org_operations[] = {
         .noun = "orgs",
         .summary = "Lists the caller's organizations, newest first.",
         .role = ALLOY_SIGNED_IN,
+        .flags = ALLOY_LISTED,
         .answer = &org_shape,
         .steps = { &sql_org_list },
     },

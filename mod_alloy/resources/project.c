@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "sql/project.h"
 
 #define DESCRIPTION_BYTES 65536
@@ -255,7 +257,12 @@ static const alloy_param_t update_params[] = {
     { .name = "name", .type = ALLOY_TEXT, .least = 1, .most = 200,
       .format = &alloy_format_name, .help = "What people call it." },
     WORKFLOW_PARAM("Id or name of the workflow its tickets follow from now "
-                   "on; it must have every status they are in."),
+                   "on; it must have every status they are in, or "
+                   "status_map says which is meant."),
+    { .name = "status_map", .type = ALLOY_OBJECT,
+      .help = "With another workflow_id: names of statuses the tickets are in, "
+              "each with the status of the new workflow that takes its "
+              "place; letter case aside." },
     PROJECT_SETTINGS,
     ALLOY_PARAMS_END
 };
@@ -281,24 +288,93 @@ static const alloy_param_t member_remove_params[] = {
 
 /* ---- changing one ------------------------------------------------------------ */
 
-/* A ticket in a status the new workflow has not would be lost to its board. */
+/* Each name in LINES (one a line) is at fault. */
+static alloy_problem_t *unknown_statuses(const alloy_facts_t *facts,
+                                         const char *lines, int in_new)
+{
+    static const char *const details[] = {
+        "The project's workflow has no such status; take it out.",
+        "The new workflow has no status of this name; use one of allowed."
+    };
+    apr_pool_t *pool = alloy_call_pool(facts->call);
+    const char *const *names = alloy_split_lines(lines, pool);
+    const char *const *there = alloy_split_lines(
+        alloy_row_text(facts->row, "statuses"), pool);
+    alloy_problem_t *problem = alloy_problem(
+        facts->call, &alloy_validation_failed,
+        "status_map leads from statuses of the project's workflow to those of "
+        "the new one.");
+
+    for (; *names; names++) {
+        problem = alloy_problem_at(
+            problem, apr_pstrcat(pool, "/status_map/", *names, NULL),
+            "unknown_status", details[in_new], in_new ? there : NULL);
+    }
+    return problem;
+}
+
+static alloy_problem_t *decide_map(const alloy_facts_t *facts)
+{
+    static const char detail[] = "Send workflow_id with it: it says what "
+                                 "becomes of tickets in another workflow.";
+    const char *unknown;
+
+    if (!alloy_given(facts->call, "workflow_id")) {
+        return alloy_problem_at(alloy_problem(facts->call,
+                                              &alloy_validation_failed, "%s",
+                                              detail),
+                                "/status_map", "needs_workflow", detail, NULL);
+    }
+    if (!alloy_row_int(facts->row, "leaves")) {
+        return NULL;
+    }
+    unknown = alloy_row_text(facts->row, "unknown_from");
+    if (unknown) {
+        return unknown_statuses(facts, unknown, 0);
+    }
+    unknown = alloy_row_text(facts->row, "unknown_to");
+    return unknown ? unknown_statuses(facts, unknown, 1) : NULL;
+}
+
+static alloy_problem_t *keeps_workflow(const alloy_facts_t *facts)
+{
+    static const char detail[] = "This server has no workflows to choose "
+                                 "from; leave workflow_id out.";
+
+    return alloy_problem_at(alloy_problem(facts->call,
+                                          &alloy_validation_failed, "%s",
+                                          detail),
+                            "/workflow_id", "fixed", detail, NULL);
+}
+
+/* A ticket in a status the new workflow has not would be lost to its board.
+ * Where workflows can't be edited, projects keep theirs. */
 static alloy_problem_t *decide_update(const alloy_facts_t *facts)
 {
-    const char *stranded = alloy_row_text(facts->row, "stranded");
+    const char *stranded;
     alloy_problem_t *problem;
 
+    if (alloy_row_int(facts->row, "leaves")
+        && !alloy_offers(facts->call, "workflow_update")) {
+        return keeps_workflow(facts);
+    }
+    if (alloy_text(facts->call, "status_map")) {
+        ALLOY_TRY(decide_map(facts));
+    }
+    stranded = alloy_row_text(facts->row, "stranded");
     if (!stranded) {
         return NULL;
     }
     problem = alloy_problem(facts->call, &alloy_invalid_state,
                             "Tickets are in statuses that this workflow has "
-                            "not: %s. Move them first.", stranded);
+                            "not; stranded lists them. Say in status_map "
+                            "where they go, or move them first.");
     return alloy_problem_member(problem, "stranded", stranded);
 }
 
 static const alloy_guarded_t update_guarded = {
     .action = "project_update",
-    .lock = &sql_project_lock,
+    .lock = &sql_project_update_lock,
     .read = &sql_project_update_read,
     .decide = decide_update,
     .write = &sql_project_update,
@@ -324,7 +400,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .noun = "projects",
         .summary = "Creates a project, with the caller as its first member.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED,
         .params = create_params,
         .answer = &project_shape,
         .steps = { &sql_project_create },
@@ -342,7 +418,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .help = "Covers all of the caller's organizations unless org_id names "
                 "one.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_SPREADS,
+        .flags = ALLOY_SPREADS | ALLOY_LISTED,
         .params = list_params,
         .answer = &project_shape,
         .steps = { &sql_project_list },
@@ -356,6 +432,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .noun = "projects",
         .summary = "Answers one project.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = project_params,
         .answer = &project_shape,
         .steps = { &sql_project_get },
@@ -369,8 +446,12 @@ const alloy_operation_t alloy_project_operations[] = {
         .summary = "Changes the fields that are sent and no others.",
         .help = "null clears a field that can be empty. Another workflow is "
                 "accepted when it has every status the project's tickets are "
-                "in; the key never changes.",
+                "in, or status_map says which takes its place; else 409 with "
+                "stranded, the statuses left over and how many tickets are in "
+                "each. Where workflows can't be edited, workflow_id keeps its "
+                "value. The key never changes.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = update_params,
         .answer = &project_shape,
         .guarded = &update_guarded,
@@ -397,7 +478,7 @@ const alloy_operation_t alloy_project_operations[] = {
                    "project.",
         .help = "Adding somebody twice changes nothing and answers 200.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED | ALLOY_REPEATS,
         .params = member_add_params,
         .answer = &member_shape,
         .steps = { &sql_project_lock, &sql_project_member_add },
@@ -410,6 +491,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .noun = "projects",
         .summary = "Lists who is in a project, the longest there first.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = project_params,
         .answer = &member_shape,
         .steps = { &sql_project_member_list },
@@ -435,6 +517,7 @@ const alloy_operation_t alloy_project_operations[] = {
                    "priority and assignee, what is overdue, which sprints "
                    "run.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = project_params,
         .answer = &summary_shape,
         .steps = { &sql_project_summary },

@@ -107,9 +107,12 @@ extern const alloy_shape_t alloy_label_shape;
 /** A long text by people, Markdown as typed: at most 64 KiB in UTF-8. */
 extern const alloy_format_t alloy_markdown_format;
 /** Decide a move from the row of ticket_move_read: binds to_status, the wanted
- *  status in its workflow's own spelling (NULL: none was asked for).
- *  Problems: invalid_state in an archived project; validation_failed at /status, with the names there are. */
+ *  status in its workflow's own spelling (NULL: none was asked for), and rules,
+ *  the workflow's version.  Problems: invalid_state in an archived project;
+ *  validation_failed at /status, with the names there are. */
 extern alloy_decide_fn alloy_move_decide;
+/** The lines of TEXT (NULL: none), ended by NULL; from POOL. */
+const char *const *alloy_split_lines(const char *text, apr_pool_t *pool);
 
 /** What the operations of a batch of tickets say. */
 extern const alloy_param_t alloy_ticket_element[];

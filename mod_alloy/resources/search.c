@@ -28,8 +28,12 @@ static const alloy_param_t search_params[] = {
 
 static const char *const mine_fixed[] = { "assignee_id", "me", NULL };
 
+static const char *const mine_takes[] = {
+    "project", "status", "category", "priority", "sprint", "fields", NULL
+};
+
 static const alloy_tool_t search_tools[] = {
-    { .name = "get_my_tickets", .fixed = mine_fixed,
+    { .name = "get_my_tickets", .fixed = mine_fixed, .only = mine_takes,
       .summary = "Finds the tickets that are assigned to the caller." },
     ALLOY_TOOLS_END
 };
@@ -52,7 +56,7 @@ const alloy_operation_t alloy_search_operations[] = {
                 "values does. Covers all of the caller's organizations unless "
                 "org_id names one.",
         .role = ALLOY_VIEWER,
-        .flags = ALLOY_SPREADS,
+        .flags = ALLOY_SPREADS | ALLOY_LISTED,
         .params = search_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_search },

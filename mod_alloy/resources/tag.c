@@ -108,7 +108,7 @@ static const alloy_param_t set_params[] = {
     { .name = "tags", .type = ALLOY_LIST, .flags = ALLOY_REQUIRED, .most = 50,
       .inner = tag_param, .help = "Keys and values." },
     { .name = "mode", .type = ALLOY_WORD, .words = modes,
-      .fallback = "replace",
+      .fallback = "replace", .tool_fallback = "add",
       .help = "replace: these and no others; add: the others stay." },
     ALLOY_PARAMS_END
 };
@@ -154,6 +154,7 @@ const alloy_operation_t alloy_tag_operations[] = {
         .help = "A tag that stays keeps its id. Sending the same set again "
                 "changes nothing.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = set_params,
         .answer = &tag_shape,
         .steps = { &sql_tag_lock, &sql_tag_set, &sql_tag_list_set },

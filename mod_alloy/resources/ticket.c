@@ -37,6 +37,14 @@ const alloy_resource_t alloy_ticket_resource = {
 
 /* ---- answers --------------------------------------------------------------- */
 
+static const alloy_field_t warning_fields[] = {
+    { "code", ALLOY_TEXT, 0, "Which rule, as the change log marks it." },
+    { "detail", ALLOY_TEXT, 0, "The same as a sentence." },
+    ALLOY_FIELDS_END
+};
+
+static const alloy_shape_t warning_shape = { "Warning", warning_fields };
+
 static const alloy_field_t ticket_fields[] = {
     { "id", ALLOY_UUID, 0, "Identifies the ticket for ever." },
     { "project_id", ALLOY_UUID, 0, "The project it belongs to." },
@@ -69,6 +77,9 @@ static const alloy_field_t ticket_fields[] = {
     { "updated_at", ALLOY_INSTANT, 0, "When it was changed last." },
     { "closed_at", ALLOY_INSTANT, ALLOY_NULLABLE, "When it entered a status of "
       "the category done; null while it is open." },
+    { "warnings", ALLOY_JSON, ALLOY_MANY | ALLOY_ANSWERED, "Rules this change "
+      "broke without being refused; absent when there are none.", NULL,
+      &warning_shape },
     ALLOY_FIELDS_END
 };
 
@@ -352,7 +363,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
                 "Reporter may send title, description, type, priority, "
                 "labels and comment; the rest needs the role Member.",
         .role = ALLOY_REPORTER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED,
         .params = create_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_create },
@@ -386,6 +397,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .summary = "Answers one ticket, as it is or as it was.",
         .help = "as_of looks at the past with the rights of today.",
         .role = ALLOY_VIEWER,
+        .flags = ALLOY_LISTED,
         .params = get_params,
         .answer = &alloy_ticket_shape,
         .steps = { &sql_ticket_get },
@@ -404,6 +416,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
                 "are replaced as a whole. A parent must not make a cycle. "
                 "What changes nothing leaves the version as it is.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = update_params,
         .answer = &alloy_ticket_shape,
         .guarded = &update_guarded,

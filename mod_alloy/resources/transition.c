@@ -47,12 +47,12 @@ static const alloy_param_t ticket_params[] = {
 
 /* ---- deciding ---------------------------------------------------------------- */
 
-static const char *const *split_lines(const char *text, apr_pool_t *pool)
+const char *const *alloy_split_lines(const char *text, apr_pool_t *pool)
 {
     apr_array_header_t *lines = apr_array_make(pool, 8, sizeof(char *));
     char *state, *line;
 
-    for (line = apr_strtok(apr_pstrdup(pool, text), "\n", &state); line;
+    for (line = apr_strtok(apr_pstrdup(pool, text ? text : ""), "\n", &state); line;
          line = apr_strtok(NULL, "\n", &state)) {
         APR_ARRAY_PUSH(lines, const char *) = line;
     }
@@ -73,7 +73,7 @@ static alloy_problem_t *unknown_status(const alloy_facts_t *facts,
                                           &alloy_validation_failed, "%s",
                                           detail),
                             "/status", "unknown_status", detail,
-                            split_lines(there ? there : "", pool));
+                            alloy_split_lines(there, pool));
 }
 
 alloy_problem_t *alloy_move_decide(const alloy_facts_t *facts)
@@ -90,6 +90,7 @@ alloy_problem_t *alloy_move_decide(const alloy_facts_t *facts)
         return unknown_status(facts, status);
     }
     alloy_bind(facts->call, "to_status", to_status);
+    alloy_bind(facts->call, "rules", alloy_row_text(facts->row, "rules"));
     return NULL;
 }
 
@@ -115,6 +116,7 @@ const alloy_operation_t alloy_transition_operations[] = {
                 "is set on entering a status of the category done and cleared "
                 "on leaving.",
         .role = ALLOY_MEMBER,
+        .flags = ALLOY_LISTED,
         .params = transition_params,
         .answer = &alloy_ticket_shape,
         .guarded = &transition_guarded,

@@ -30,7 +30,8 @@ WITH t AS (
 SELECT c.seq, c.at, c.change_id, c.actor AS actor_id,
        u.display_name AS actor_name, c.on_behalf_of, c.client, c.client_name,
        c.request_id, c.operation, c.entity_type, c.entity_id, c.version,
-       c.fields, c.before, c.after, c.at AS _at,
+       c.fields, c.before, c.after, coalesce(c.warnings, '{}') AS warnings,
+       c.at AS _at,
        lpad(to_hex(c.seq), 32, '0')::uuid AS _id
   FROM (SELECT * FROM own UNION ALL SELECT * FROM below) c
   LEFT JOIN identity.person u ON u.id = c.actor

@@ -17,7 +17,7 @@ head.epoch, head.snapshot, head.reader, c.seq, c.at, c.change_id,
        c.actor AS actor_id, u.display_name AS actor_name, c.on_behalf_of,
        c.client, c.client_name, c.request_id, c.operation, c.entity_type,
        c.entity_id, c.org_id, c.project_id, c.parent_id, c.version, c.fields,
-       c.before, c.after
+       c.before, c.after, coalesce(c.warnings, '{}') AS warnings
 
 -- Types nobody declared are for Admins (5), like those that say so.
 -- fragment: change_readable

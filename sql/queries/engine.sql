@@ -37,13 +37,20 @@ set_config('plan_cache_mode', 'force_custom_plan', true)
 SELECT num_nulls(@settings@) = 0 AS ok FROM @verified@;
 
 -- name: enter_limited :one
-SELECT @settings@, @limit@ FROM @verified@;
+SELECT num_nulls(@settings@, @limit@) = 0 AS ok FROM @verified@;
 
 -- name: enter_custom :one
 SELECT num_nulls(@settings@, @limit@, @custom@) = 0 AS ok FROM @verified@;
 
 -- name: enter_call :one
 SELECT num_nulls(@settings@, @limit@, @call@) = 0 AS ok FROM @verified@;
+
+-- Whoever makes others wait, because they share his transaction, does not wait
+-- for locks himself.
+-- name: enter_call_shared :one
+SELECT num_nulls(@settings@, @limit@, @call@,
+                 set_config('lock_timeout', '100ms', true)) = 0 AS ok
+  FROM @verified@;
 
 -- name: enter_call_custom :one
 SELECT num_nulls(@settings@, @limit@, @call@, @custom@) = 0 AS ok FROM @verified@;

@@ -131,7 +131,7 @@ SELECT @label_columns@
 
 -- Behind ticket_lock, so that the count is true; the label is held, so that it
 -- is not deleted before the ticket has it.
--- name: ticket_label_add :exec
+-- name: ticket_label_add :exec :locks=ticket
 WITH held AS (
     SELECT l.id FROM label l
      WHERE @label_target@
@@ -154,6 +154,6 @@ SELECT @label_columns@,
                 WHERE there.org_id = :org AND there.id = :label)
  ORDER BY l.folded
 
--- name: ticket_label_remove :exec
+-- name: ticket_label_remove :exec :locks=ticket
 UPDATE ticket t SET labels = array_remove(t.labels, :label)
  WHERE @label_ticket@ AND :label = ANY (t.labels)

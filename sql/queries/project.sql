@@ -136,31 +136,108 @@ SELECT p.id FROM project p
  WHERE @project_target@
    FOR NO KEY UPDATE
 
--- Statuses of its tickets that the workflow asked for has not.
--- fragment: project_stranded
-SELECT s.name
-          FROM workflow_status s
-         WHERE s.org_id = :org AND s.workflow_id = p.workflow_id
-           AND :workflow_id::uuid IS NOT NULL
-           AND NOT EXISTS (SELECT FROM workflow_status w
-                            WHERE w.org_id = :org
-                              AND w.workflow_id = :workflow_id::uuid
-                              AND w.name = s.name)
-           AND EXISTS (SELECT FROM ticket t
-                        WHERE t.org_id = :org AND t.project_id = :project
-                          AND t.status = s.name AND t.deleted_at IS NULL)
-         ORDER BY s.position, s.name
+-- Whoever takes a project to another workflow holds it, that workflow, and all of
+-- its tickets: nobody moves one meanwhile.
+-- name: project_update_lock :exec
+WITH p AS MATERIALIZED (
+    SELECT p.id, p.workflow_id FROM project p
+     WHERE @project_target@
+       FOR NO KEY UPDATE
+), rules AS MATERIALIZED (
+    SELECT w.id
+      FROM p
+     CROSS JOIN LATERAL (
+        SELECT w.id FROM workflow w
+         WHERE w.org_id = :org AND w.id = :workflow_id::uuid
+           AND w.id <> p.workflow_id
+         LIMIT 1
+           FOR SHARE) w
+)
+SELECT p.id, (SELECT count(*) FROM (
+    SELECT t.id FROM ticket t
+     WHERE t.org_id = :org AND t.project_id = p.id
+       AND (SELECT count(*) FROM rules) > 0
+     ORDER BY t.id
+       FOR NO KEY UPDATE) t) AS tickets
+  FROM p
 
+-- The statuses of project p, each with the one that is meant by it in the
+-- workflow asked for: what status_map says, or the same name.
+-- fragment: project_mapping
+SELECT s.name, s.position, w.name AS target, w.category
+      FROM workflow_status s
+      LEFT JOIN LATERAL (
+        SELECT m.value FROM jsonb_each_text(:status_map::jsonb) m
+         WHERE lower(m.key) = lower(s.name)
+         ORDER BY m.key = s.name DESC
+         LIMIT 1) m ON true
+      LEFT JOIN LATERAL (
+        SELECT w.name, w.category FROM workflow_status w
+         WHERE w.org_id = :org AND w.workflow_id = :workflow_id::uuid
+           AND lower(w.name) = lower(coalesce(m.value, s.name))
+         ORDER BY w.name = coalesce(m.value, s.name) DESC, w.position
+         LIMIT 1) w ON true
+     WHERE s.org_id = :org AND s.workflow_id = (
+        SELECT p.workflow_id FROM project p WHERE @project_target@)
+
+-- A key as a part of a JSON pointer (RFC 6901).
+-- fragment: json_pointer
+replace(replace(f.key, '~', '~0'), '/', '~1')
+
+-- What stands in the way of another workflow: tickets without a status there,
+-- and names in status_map that are in neither workflow.
 -- name: project_update_read :one
+WITH mapping AS MATERIALIZED (
+    @project_mapping@
+       AND :workflow_id::uuid IS NOT NULL
+), lost AS (
+    SELECT m.name, m.position, t.count
+      FROM mapping m
+     CROSS JOIN LATERAL (
+        SELECT count(*) FROM ticket t
+         WHERE t.org_id = :org AND t.project_id = :project
+           AND t.status = m.name AND t.deleted_at IS NULL) t
+     WHERE m.target IS NULL AND t.count > 0
+)
 SELECT p.version,
-       (SELECT json_agg(s.name) FROM (
-        @project_stranded@) s) AS stranded
+       :workflow_id::uuid IS DISTINCT FROM p.workflow_id
+       AND :workflow_id::uuid IS NOT NULL AS leaves,
+       CASE WHEN :workflow_id::uuid <> p.workflow_id THEN (
+           SELECT json_agg(json_build_object('status', l.name, 'count', l.count)
+                           ORDER BY l.position)
+             FROM lost l) END AS stranded,
+       (SELECT string_agg(@json_pointer@, E'\n' ORDER BY f.key)
+          FROM jsonb_each_text(:status_map::jsonb) f
+         WHERE NOT EXISTS (SELECT FROM mapping m
+                            WHERE lower(m.name) = lower(f.key))) AS unknown_from,
+       (SELECT string_agg(@json_pointer@, E'\n' ORDER BY f.key)
+          FROM jsonb_each_text(:status_map::jsonb) f
+         WHERE NOT EXISTS (
+            SELECT FROM workflow_status w
+             WHERE w.org_id = :org AND w.workflow_id = :workflow_id::uuid
+               AND lower(w.name) = lower(f.value))) AS unknown_to,
+       (SELECT string_agg(w.name, E'\n' ORDER BY w.position, w.name)
+          FROM workflow_status w
+         WHERE w.org_id = :org AND w.workflow_id = :workflow_id::uuid)
+           AS statuses
   FROM project p
  WHERE @project_target@
 
--- Tickets follow their project to another workflow.
+-- Tickets follow their project to another workflow, deleted ones as well: to a
+-- status of the same meaning, or, if nobody said which, to the first.
 -- name: project_update :one
-WITH p AS (
+WITH mapping AS MATERIALIZED (
+    SELECT m.name, coalesce(m.target, f.name) AS target,
+           coalesce(m.category, f.category) AS category
+      FROM (
+    @project_mapping@
+       AND :workflow_id::uuid IS NOT NULL) m
+     CROSS JOIN LATERAL (
+        SELECT f.name, f.category FROM workflow_status f
+         WHERE f.org_id = :org AND f.workflow_id = :workflow_id::uuid
+         ORDER BY f.position, f.name
+         LIMIT 1) f
+), p AS (
     UPDATE project p
        SET name = CASE WHEN :name? THEN :name ELSE p.name END,
            description = CASE WHEN :description? THEN :description
@@ -183,14 +260,14 @@ WITH p AS (
            single_active_sprint = CASE WHEN :single_active_sprint?
                THEN :single_active_sprint ELSE p.single_active_sprint END
      WHERE @project_target@ AND p.version = :seen
-       AND NOT EXISTS (
-        @project_stranded@)
     RETURNING p.*
 ), moved AS (
-    UPDATE ticket t SET workflow_id = p.workflow_id
-      FROM p
-     WHERE t.org_id = :org AND t.project_id = :project
-       AND t.deleted_at IS NULL AND :workflow_id?
+    UPDATE ticket t
+       SET workflow_id = p.workflow_id, status = m.target,
+           closed_at = CASE WHEN m.category = 'done'
+               THEN coalesce(t.closed_at, clock_timestamp()) END
+      FROM p, mapping m
+     WHERE t.org_id = :org AND t.project_id = :project AND t.status = m.name
        AND t.workflow_id <> p.workflow_id
 )
 SELECT @project_columns@ FROM p

@@ -98,7 +98,7 @@ SELECT FROM sprint g
 -- up by: a number is taken only together with its ticket, and no ticket enters
 -- a workflow its project has just left. Of a project that changed while the
 -- counter was waited for, the old state is seen below: it explains nothing.
--- name: ticket_create :one
+-- name: ticket_create :one :counts=project
 WITH held AS (
     @ticket_held@
 ), counted AS (
@@ -162,7 +162,7 @@ SELECT @ticket_columns@,
 -- Where it makes no ticket, it takes no number either, and the statement above
 -- says why. (Of an EXISTS the planner makes a table of all the organization's
 -- statuses.)
--- name: ticket_create_plain :one :within
+-- name: ticket_create_plain :one :within :counts=project
 WITH counted AS (
     UPDATE project p SET ticket_counter = p.ticket_counter + 1
      WHERE p.org_id = :org AND p.id = :project AND p.deleted_at IS NULL
@@ -371,14 +371,14 @@ SELECT @ticket_columns@,
 
 -- Changing --------------------------------------------------------------------
 
--- name: ticket_lock :exec
+-- name: ticket_lock :exec :locks=ticket
 SELECT t.id FROM ticket t
  WHERE @ticket_target@
    FOR NO KEY UPDATE
 
 -- Parents are serialized by the organization, which is locked first: of two who
 -- put two tickets below each other, the second sees what the first did.
--- name: ticket_update_lock :exec
+-- name: ticket_update_lock :exec :locks=ticket
 WITH tree AS MATERIALIZED (
     SELECT o.org_id FROM organization o
      WHERE o.org_id = :org AND :parent_id::uuid IS NOT NULL
@@ -389,9 +389,13 @@ SELECT t.id FROM ticket t
    FOR NO KEY UPDATE
 
 -- What a move is decided from: where the ticket is, which status of its
--- workflow was asked for (NULL: none has this name), which there are.
+-- workflow was asked for (NULL: none has this name), which there are, and which
+-- version of the workflow says so.
 -- fragment: ticket_move_facts
 t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
+       CASE WHEN :status::text IS NOT NULL THEN (
+           SELECT w.version FROM workflow w
+            WHERE w.org_id = :org AND w.id = t.workflow_id) END AS rules,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(:status::text)
@@ -421,6 +425,19 @@ SELECT @ticket_move_facts@,
     SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
+-- The workflow a move was decided by is still the same. Its status is held as the
+-- ticket's foreign key holds it a moment later: one that is being taken out of
+-- the workflow is gone here, and an error there.
+-- fragment: ticket_ruled
+(:to_status::text IS NULL
+            OR ((SELECT w.version FROM workflow w
+                  WHERE w.org_id = :org AND w.id = t.workflow_id)
+                = :rules::bigint
+                AND (SELECT true FROM workflow_status s
+                      WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
+                        AND s.name = :to_status::text
+                        FOR KEY SHARE)))
+
 -- Leaving the category done opens a ticket again; moves within it don't.
 -- fragment: ticket_closed_at
 CASE WHEN :to_status::text IS NULL THEN t.closed_at
@@ -431,7 +448,7 @@ CASE WHEN :to_status::text IS NULL THEN t.closed_at
                                 AND s.category = 'done')
                 THEN coalesce(t.closed_at, clock_timestamp()) END
 
--- name: ticket_update :one
+-- name: ticket_update :one :locks=ticket
 WITH held AS (
     @ticket_held@
 ), t AS (
@@ -459,6 +476,7 @@ WITH held AS (
            status = coalesce(:to_status::text, t.status),
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
+       AND @ticket_ruled@
        AND (NOT :sprint_id? OR :sprint_id::uuid IS NULL
             OR t.sprint_id = :sprint_id::uuid OR EXISTS (
         @ticket_open_sprint@
@@ -471,12 +489,13 @@ SELECT @ticket_columns@,
   FROM t
  @ticket_joins@
 
--- name: ticket_transition :one
+-- name: ticket_transition :one :locks=ticket
 WITH t AS (
     UPDATE ticket t
        SET status = :to_status::text,
            closed_at = @ticket_closed_at@
      WHERE @ticket_target@ AND t.version = :seen
+       AND @ticket_ruled@
     RETURNING t.*
 )
 SELECT @ticket_columns@,
@@ -502,7 +521,7 @@ SELECT t.status AS current,
     SELECT p.* FROM project p WHERE @ticket_in_project@ LIMIT 1) p
  WHERE @ticket_target@
 
--- name: ticket_delete :exec
+-- name: ticket_delete :exec :locks=ticket
 UPDATE ticket t SET deleted_at = clock_timestamp()
   FROM project p
  WHERE @ticket_in_project@ AND @ticket_target@

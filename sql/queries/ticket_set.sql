@@ -65,6 +65,8 @@ SELECT t.id FROM ticket t
 
 -- name: ticket_set_read :many
 SELECT t.id, t.project_id, t.workflow_id, t.version, t.status, p.archived,
+       (SELECT r.version FROM workflow r
+         WHERE r.org_id = :org AND r.id = t.workflow_id) AS rules,
        (SELECT s.name FROM workflow_status s
          WHERE s.org_id = :org AND s.workflow_id = t.workflow_id
            AND lower(s.name) = lower(w.status)

@@ -225,11 +225,16 @@ static void check_schema(alloy_db_t *db)
     test_ok(state.schema_fits && !state.schema_fault, "and it heals");
 }
 
-static void run_basics(int prepare)
+static void run_basics(int prepare, int lanes)
 {
+    alloy_db_config_t config = test_config(3);
     apr_pool_t *pool, *p;
-    alloy_db_t *db = test_open(3, prepare, &pool);
+    alloy_db_t *db;
 
+    config.prepare = prepare;
+    config.read_lanes = config.write_lanes = lanes;
+    db = test_open_as(&config, &pool);
+    test_await(db, 3);
     apr_pool_create(&p, NULL);
     check_settings(db, p);
     check_public(db, p);
@@ -237,7 +242,7 @@ static void run_basics(int prepare)
     check_errors(db, p);
     check_retries(db, prepare, p);
     check_amounts(prepare, p);
-    if (prepare) {
+    if (prepare && lanes) {
         check_schema(db);
     }
     apr_pool_destroy(p);
@@ -247,8 +252,9 @@ static void run_basics(int prepare)
 
 void test_basics(void)
 {
-    run_basics(1);
-    run_basics(0);
+    run_basics(1, 1);
+    run_basics(0, 1);
+    run_basics(1, 0);
 }
 
 /* ---- sessions ---------------------------------------------------------------- */

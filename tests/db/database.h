@@ -43,6 +43,7 @@ const char *test_outcome(alloy_outcome_e outcome);
 void test_basics(void);
 void test_sessions(void);
 void test_waiting(void);
+void test_lanes(void);
 void test_faults(void);
 void test_load(void);
 

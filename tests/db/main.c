@@ -104,6 +104,8 @@ alloy_db_config_t test_config(int connections)
     alloy_db_config_t config = { .conninfo = conninfo,
                                  .connections = connections,
                                  .prepare = 1,
+                                 .read_lanes = 3,
+                                 .write_lanes = 1,
                                  .read_deadline = apr_time_from_msec(1500),
                                  .write_deadline = apr_time_from_msec(2500),
                                  .read_wait = apr_time_from_msec(250),
@@ -183,6 +185,7 @@ alloy_outcome_e test_run(alloy_db_t *db, const alloy_statement_t *statement,
     const alloy_result_t *ignored;
     alloy_db_fault_t own;
 
+    enter.call = statement->flags & ALLOY_SQL_WRITE ? "{test}" : NULL;
     return alloy_db_flush(db, &enter, &step, 1, presult ? presult : &ignored,
                           fault ? fault : &own, pool);
 }
@@ -213,8 +216,8 @@ static const struct {
     void (*run)(void);
 } all[] = {
     { "basics", test_basics },   { "sessions", test_sessions },
-    { "waiting", test_waiting }, { "faults", test_faults },
-    { "load", test_load },
+    { "waiting", test_waiting }, { "lanes", test_lanes },
+    { "faults", test_faults },   { "load", test_load },
 };
 
 static int is_wanted(const char *name, int argc, char **argv)
