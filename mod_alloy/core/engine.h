@@ -49,12 +49,12 @@ typedef struct {
     const char *request_id;     /* always set; the front checked or made it */
     int root;                   /* a path at the server's root: only ROOT
                                  * operations exist */
-    const void *server;         /* httpd's server_rec, or NULL; never looked
-                                 * into: for plugins */
     const struct alloy_tool_use_t *tool;    /* arguments.h: the operation is
                                  * called as this tool; method, path, query and
                                  * body count for nothing.  NULL: it is not */
     const struct json_t *arguments;         /* its input: an object, or NULL */
+    const void *server;         /* httpd's server_rec, or NULL; never looked
+                                 * into: for plugins */
     void *baton;
     /** A header field's value, or NULL. */
     const char *(*header)(void *baton, const char *name);
