@@ -5,12 +5,10 @@
 #include "value.h"
 #include "check.h"
 #include "limits.h"
-#include "output.h"
 #include "unique.h"
 
 #include <string.h>
 
-#include <apr_cstr.h>
 #include <apr_strings.h>
 
 #define HALF_BOUND 4503599627370496.0   /* 2^52: a double still has halves */
@@ -201,114 +199,6 @@ static void read_single(alloy_reader_t *reader, alloy_value_t *value,
     take(reader, value, &check, check_single(&check, json));
 }
 
-/* ---- The texts of lists and objects ------------------------------------- */
-
-static void write_value(alloy_out_t *out, const alloy_param_t *param,
-                        const alloy_value_t *value);
-
-static void write_object(alloy_out_t *out, const alloy_param_t *param,
-                         const alloy_value_t *value)
-{
-    int i;
-
-    if (!param->inner) {
-        alloy_out_json(out, value->text);
-        return;
-    }
-    alloy_out_begin(out, '{');
-    for (i = 0; i < value->count; i++) {
-        if (value->items[i].given || value->items[i].text) {
-            alloy_out_key(out, param->inner[i].name);
-            write_value(out, &param->inner[i], &value->items[i]);
-        }
-    }
-    alloy_out_end(out);
-}
-
-static void write_list(alloy_out_t *out, const alloy_param_t *inner,
-                       const alloy_value_t *value)
-{
-    int i;
-
-    alloy_out_begin(out, '[');
-    for (i = 0; i < value->count; i++) {
-        write_value(out, inner, &value->items[i]);
-    }
-    alloy_out_end(out);
-}
-
-static void write_value(alloy_out_t *out, const alloy_param_t *param,
-                        const alloy_value_t *value)
-{
-    if (!value->text) {
-        alloy_out_text(out, NULL);
-        return;
-    }
-    switch (param->type) {
-    case ALLOY_OBJECT:
-        write_object(out, param, value);
-        break;
-    case ALLOY_LIST:
-        write_list(out, param->inner, value);
-        break;
-    case ALLOY_INT:
-    case ALLOY_HALF:
-    case ALLOY_HUNDREDTH:
-        alloy_out_int(out, value->number);
-        break;
-    case ALLOY_BOOL:
-        alloy_out_bool(out, (int)value->number);
-        break;
-    default:
-        alloy_out_text(out, value->text);
-        break;
-    }
-}
-
-static const char *list_literal(const alloy_value_t *value, apr_pool_t *pool)
-{
-    const char **texts = apr_palloc(pool, sizeof(*texts)
-                                    * ((apr_size_t)value->count + 1));
-    int i;
-
-    for (i = 0; i < value->count; i++) {
-        texts[i] = value->items[i].text;
-    }
-    return alloy_array_literal(texts, value->count, pool);
-}
-
-/* The row of each element: a repeatable parameter's is its own. */
-static const alloy_param_t *element_of(const alloy_param_t *param)
-{
-    return param->type == ALLOY_LIST ? param->inner : param;
-}
-
-static int is_json(const alloy_param_t *param)
-{
-    alloy_type_e type = element_of(param)->type;
-
-    return param->type == ALLOY_OBJECT || type == ALLOY_OBJECT
-        || type == ALLOY_LIST;
-}
-
-void alloy_value_retext(alloy_value_t *value, const alloy_param_t *param,
-                        apr_pool_t *pool)
-{
-    alloy_out_t *out;
-
-    if (!value->items) {
-        return;
-    }
-    if (!is_json(param)) {
-        value->text = list_literal(value, pool);
-        return;
-    }
-    out = alloy_out_make(pool, 0);
-    value->text = "";           /* not null */
-    write_value(out, param, value);
-    value->text = apr_pstrmemdup(pool, out->bytes, out->length);
-}
-
 /* ---- Lists and objects -------------------------------------------------- */
 
 static void make_items(alloy_value_t *value, int count, apr_pool_t *pool)
@@ -358,10 +248,10 @@ static void read_array(alloy_reader_t *reader, alloy_value_t *value,
     for (i = 0; i < value->count && !alloy_reader_full(reader); i++) {
         value->items[i].where = apr_psprintf(reader->pool, "%s/%d",
                                              value->where, i);
-        read_json(reader, &value->items[i], element_of(param),
+        read_json(reader, &value->items[i], alloy_value_element(param),
                   alloy_json_at(json, (apr_size_t)i));
     }
-    alloy_unique_check(reader, value, element_of(param));
+    alloy_unique_check(reader, value, alloy_value_element(param));
     alloy_value_retext(value, param, reader->pool);
 }
 
@@ -479,7 +369,7 @@ void alloy_value_read_texts(alloy_reader_t *reader, alloy_value_t *value,
     make_items(value, count, reader->pool);
     for (i = 0; i < count; i++) {
         value->items[i].where = value->where;
-        read_single_text(reader, &value->items[i], element_of(param),
+        read_single_text(reader, &value->items[i], alloy_value_element(param),
                          texts[i]);
     }
     alloy_value_retext(value, param, reader->pool);

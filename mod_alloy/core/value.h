@@ -48,4 +48,7 @@ void alloy_value_check_keys(alloy_reader_t *reader, const alloy_json_t *map,
                             const char *parent, alloy_knows_fn *knows,
                             const void *baton);
 
+/** What each element of a LIST, or of one with ALLOY_MANY, is described by. */
+const alloy_param_t *alloy_value_element(const alloy_param_t *param);
+
 #endif
