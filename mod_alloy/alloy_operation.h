@@ -204,6 +204,8 @@ typedef struct {
     const char *const *words;   /* WORD */
     const alloy_shape_t *shape; /* JSON: the shape of the object, or of each
                                  * element when flags has ALLOY_MANY */
+    const alloy_resource_t *resource;   /* UUID "x_id": of such a row; tools
+                                 * answer what people call it as "x" */
 } alloy_field_t;
 
 #define ALLOY_FIELDS_END { .name = NULL }
@@ -211,6 +213,9 @@ typedef struct {
 struct alloy_shape_t {
     const char *name;           /* "Ticket" */
     const alloy_field_t *fields;
+    const char *const *compact; /* what tools answer of a list's row, and of
+                                 * what they changed, unless asked for more;
+                                 * NULL: all */
 };
 
 /* ---- Resources: what can be referred to ---------------------------------- */
