@@ -374,6 +374,7 @@ typedef struct {
     const char *const *required;    /* parameters it asks for, or NULL */
     const char *const *only;    /* of the optional parameters the ones it takes;
                                  * NULL: all */
+    const char *uri;            /* as the operation's .uri, or NULL */
 } alloy_tool_t;
 
 #define ALLOY_TOOLS_END { .name = NULL }
@@ -423,6 +424,9 @@ struct alloy_operation_t {
     const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
     const char *document;       /* media type of the document run answers by
                                  * alloy_answer_document(), or NULL */
+    const char *uri;            /* "alloy://tickets/{ticket}": where fronts
+                                 * let it be read as a document, with at most
+                                 * one argument, the end; or NULL */
     const alloy_statement_t *past;      /* instead of the last step when the
                                          * parameter as_of was given, or NULL */
 };

@@ -281,6 +281,7 @@ static void add_tool(apr_array_header_t *tools, const alloy_op_t *op,
     tool->title = title_of(name, tools->pool);
     tool->summary = settled ? settled->summary : row->summary;
     tool->help = settled ? NULL : row->help;
+    tool->uri = settled ? settled->uri : row->uri;
     tool->noun = row->noun;
     tool->listed = (row->flags & ALLOY_LISTED) != 0;
     tool->reads = !op->writes;

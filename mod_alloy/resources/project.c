@@ -436,6 +436,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .method = ALLOY_GET,
         .path = "/projects/{project}",
         .tool = "get_project",
+        .uri = "alloy://projects/{project}",
         .noun = "projects",
         .summary = "Answers one project.",
         .role = ALLOY_VIEWER,

@@ -402,6 +402,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .method = ALLOY_GET,
         .path = "/tickets/{ticket}",
         .tool = "get_ticket",
+        .uri = "alloy://tickets/{ticket}",
         .noun = "tickets",
         .summary = "Answers one ticket, as it is or as it was.",
         .help = "as_of looks at the past with the rights of today.",

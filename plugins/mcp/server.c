@@ -17,13 +17,14 @@
 static void write_capabilities(alloy_out_t *out)
 {
     alloy_out_key(out, "capabilities");
-    alloy_out_json(out, "{\"tools\":{}}");
+    alloy_out_json(out, "{\"tools\":{},\"resources\":{}}");
 }
 
 static void write_legacy_capabilities(alloy_out_t *out)
 {
     alloy_out_key(out, "capabilities");
-    alloy_out_json(out, "{\"tools\":{},\"logging\":{}}");
+    alloy_out_json(out, "{\"tools\":{},\"resources\":{},"
+                        "\"logging\":{}}");
 }
 
 static void write_instructions(alloy_out_t *out)
