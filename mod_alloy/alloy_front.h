@@ -145,6 +145,8 @@ typedef struct {
     const char *summary;        /* one sentence */
     const char *help;           /* more, or NULL */
     const char *noun;           /* "tickets": a group of tools */
+    const char *uri;            /* of the document it answers, with the name of
+                                 * an argument in {} as its end; or NULL */
     int listed;                 /* worth showing to whoever asks for no group */
     int reads;                  /* changes nothing */
     int destroys;               /* may remove or overwrite something */

@@ -204,6 +204,8 @@ typedef struct {
     const char *const *words;   /* WORD */
     const alloy_shape_t *shape; /* JSON: the shape of the object, or of each
                                  * element when flags has ALLOY_MANY */
+    const alloy_resource_t *resource;   /* UUID "x_id": of such a row; tools
+                                 * answer what people call it as "x" */
 } alloy_field_t;
 
 #define ALLOY_FIELDS_END { .name = NULL }
@@ -211,6 +213,9 @@ typedef struct {
 struct alloy_shape_t {
     const char *name;           /* "Ticket" */
     const alloy_field_t *fields;
+    const char *const *compact; /* what tools answer of a list's row, and of
+                                 * what they changed, unless asked for more;
+                                 * NULL: all */
 };
 
 /* ---- Resources: what can be referred to ---------------------------------- */
@@ -369,6 +374,7 @@ typedef struct {
     const char *const *required;    /* parameters it asks for, or NULL */
     const char *const *only;    /* of the optional parameters the ones it takes;
                                  * NULL: all */
+    const char *uri;            /* as the operation's .uri, or NULL */
 } alloy_tool_t;
 
 #define ALLOY_TOOLS_END { .name = NULL }
@@ -418,6 +424,9 @@ struct alloy_operation_t {
     const alloy_refusal_t *refusals;    /* ended by a NULL code, or NULL */
     const char *document;       /* media type of the document run answers by
                                  * alloy_answer_document(), or NULL */
+    const char *uri;            /* "alloy://tickets/{ticket}": where fronts
+                                 * let it be read as a document, with at most
+                                 * one argument, the end; or NULL */
     const alloy_statement_t *past;      /* instead of the last step when the
                                          * parameter as_of was given, or NULL */
 };

@@ -145,6 +145,38 @@ for my $method (qw(GET DELETE PUT)) {
     is($answer->header('Allow'), 'POST', 'POST is allowed');
 }
 
+# ---- resources ------------------------------------------------------------------------
+
+my $mallory = $server->register(name => 'Mallory');
+my $sprint = $server->must(201, $server->post('/projects/WEB/sprints',
+    { name => 'First' }, token => $ada));
+for my $revision (AlloyTest::Mcp->revisions) {
+    my $mcp = client(revision => $revision);
+    my $missing = $revision eq '2026-07-28' ? -32602 : -32002;
+    is_deeply([ map { $_->{uri} }
+        @{ $mcp->result('resources/list')->{resources} } ],
+        ['alloy://me/tickets'], "$revision: resources");
+    is_deeply([ sort map { $_->{uriTemplate} } @{
+        $mcp->result('resources/templates/list')->{resourceTemplates} } ],
+        [ 'alloy://projects/{project}', 'alloy://sprints/{sprint}',
+            'alloy://tickets/{ticket}' ], 'and templates of more');
+    for my $uri ('alloy://projects/WEB', 'alloy://tickets/WEB-1',
+        "alloy://sprints/$sprint->{id}", 'alloy://me/tickets') {
+        my ($one) = @{ $mcp->result('resources/read', { uri => $uri })
+            ->{contents} };
+        is($one->{uri}, $uri, "$uri can be read");
+        like($one->{text}, qr/^\{/, 'as JSON');
+        next if $uri =~ /me/;
+        my $error = AlloyTest::Mcp->new($server, $mallory,
+            revision => $revision)->error('resources/read', { uri => $uri });
+        is($error->{code}, $missing, 'but not by a stranger');
+        is($error->{data}{uri}, $uri, 'who is told what is not there');
+    }
+    is($mcp->error('resources/read', { uri => $_ })->{code}, $missing,
+        "no resource: $_") for 'alloy://tickets/WEB-99', 'alloy://tickets/',
+        'alloy://tickets/WEB-1/x', 'alloy://tickets/%zz', 'file:///etc/passwd';
+}
+
 # ---- messages -------------------------------------------------------------------------------
 
 my $legacy = client();
@@ -240,7 +272,9 @@ for my $value (' whoami ', '=?base64?d2hvYW1p?=') {
 }
 my $message = $modern->message('tools/list');
 $message->{params}{_meta}{"$META/protocolVersion"} = '2030-01-01';
-my $answer = $modern->post($message);
+is_error($modern->post($message), 400, -32020, 'a revision but in the header');
+my $answer = $modern->post($message,
+    headers => { 'MCP-Protocol-Version' => '2030-01-01' });
 is_error($answer, 400, -32022, 'a revision to come');
 is_deeply($answer->json->{error}{data}, { requested => '2030-01-01',
     supported => [ AlloyTest::Mcp->revisions ] }, 'says what is spoken');

@@ -15,6 +15,10 @@
 #define ID_SUFFIX "_id"
 #define ORG "org"
 
+const alloy_param_t alloy_argument_bytes = {
+    .name = "max_bytes", .type = ALLOY_INT, .least = 1000, .most = 1000000
+};
+
 /** Reading one call's arguments. */
 typedef struct {
     alloy_reader_t reader;
@@ -150,7 +154,7 @@ static int knows_key(const void *baton, const char *key)
             return 1;
         }
     }
-    return find_paging(in, key) != NULL;
+    return find_paging(in, key) || !strcmp(key, alloy_argument_bytes.name);
 }
 
 /* ---- values ------------------------------------------------------------------- */
@@ -254,6 +258,19 @@ static void read_paging(input_t *in, alloy_paging_t *paging)
     paging->limit = values[0].text ? (int)values[0].number
                                    : ALLOY_PAGE_DEFAULT;
     paging->cursor = values[1].text;
+    if (in->use->most && paging->limit > in->use->most) {
+        paging->limit = in->use->most;
+    }
+}
+
+/* Checked here; what makes answers fit reads it. */
+static void check_bytes(input_t *in)
+{
+    alloy_value_t ignored;
+
+    memset(&ignored, 0, sizeof(ignored));
+    alloy_value_read_member(&in->reader, &ignored, &alloy_argument_bytes,
+                            in->map, "");
 }
 
 alloy_problem_t *alloy_arguments_read(alloy_value_t **pvalues,
@@ -274,5 +291,6 @@ alloy_problem_t *alloy_arguments_read(alloy_value_t **pvalues,
         read_argument(&in, &(*pvalues)[i], i);
     }
     read_paging(&in, paging);
+    check_bytes(&in);
     return alloy_reader_conclude(&in.reader);
 }

@@ -14,7 +14,12 @@ typedef struct alloy_tool_use_t {
     const alloy_op_t *op;
     const char *name;
     const alloy_tool_t *settled;    /* NULL: nothing is settled beforehand */
+    int most;                       /* rows, whatever is asked for; 0: as
+                                     * asked */
 } alloy_tool_use_t;
+
+/** How many bytes an answer may have: every tool's argument. */
+extern const alloy_param_t alloy_argument_bytes;
 
 /** What the argument of PARAM is called: a reference by its noun alone. */
 const char *alloy_argument_name(const alloy_param_t *param, apr_pool_t *pool);

@@ -181,7 +181,7 @@ ALLOY_DECLARE(void) alloy_front_recognize(alloy_front_t *front,
 ALLOY_DECLARE(void) alloy_front_identify(alloy_front_t *front,
                                          alloy_front_answer_t *answer)
 {
-    static const alloy_tool_use_t use = { &caller_op, "caller", NULL };
+    static const alloy_tool_use_t use = { &caller_op, "caller", NULL, 0 };
     alloy_request_t request = front->request;
     alloy_answer_t from;
 
@@ -197,6 +197,23 @@ ALLOY_DECLARE(void) alloy_front_identify(alloy_front_t *front,
     take_answer(answer, front, &from);
 }
 
+alloy_call_t *alloy_front_look(alloy_front_t *front,
+                               const alloy_request_t *request)
+{
+    alloy_call_t *call = apr_pcalloc(request->pool, sizeof(*call));
+    alloy_problem_t *problem;
+
+    call->pool = request->pool;
+    call->engine = front->engine;
+    call->request = request;
+    call->op = &caller_op;
+    call->answer = apr_pcalloc(request->pool, sizeof(*call->answer));
+    problem = alloy_identity_read(&call->principal, front->engine->identity,
+                                  request->authorization, 0, &call->cached,
+                                  request->pool);
+    return problem ? NULL : call;
+}
+
 /* ---- tools -------------------------------------------------------------------- */
 
 ALLOY_DECLARE(int) alloy_front_call(alloy_front_t *front,
@@ -205,8 +222,9 @@ ALLOY_DECLARE(int) alloy_front_call(alloy_front_t *front,
                                     const alloy_json_t *arguments)
 {
     alloy_request_t request = front->request;
-    alloy_tool_use_t use = { NULL, name, NULL };
+    alloy_tool_use_t use = { NULL, name, NULL, 0 };
     alloy_answer_t from;
+    int fits, again;
 
     if (refuse_without_engine(front, answer)) {
         return 1;
@@ -223,8 +241,13 @@ ALLOY_DECLARE(int) alloy_front_call(alloy_front_t *front,
     request.accept = NULL;
     request.tool = &use;
     request.arguments = arguments;
-    alloy_engine_run_tool(&from, front->engine, &request);
-    take_answer(answer, front, &from);
+    do {
+        alloy_engine_run_tool(&from, front->engine, &request);
+        take_answer(answer, front, &from);
+        fits = from.status < 400 ? alloy_fit(front, answer, &request) : 0;
+        again = fits && !use.most;
+        use.most = fits;
+    } while (again);
     return 1;
 }
 
@@ -258,6 +281,7 @@ static void add_tool(apr_array_header_t *tools, const alloy_op_t *op,
     tool->title = title_of(name, tools->pool);
     tool->summary = settled ? settled->summary : row->summary;
     tool->help = settled ? NULL : row->help;
+    tool->uri = settled ? settled->uri : row->uri;
     tool->noun = row->noun;
     tool->listed = (row->flags & ALLOY_LISTED) != 0;
     tool->reads = !op->writes;

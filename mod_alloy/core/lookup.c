@@ -300,3 +300,29 @@ alloy_problem_t *alloy_refer_look_up(alloy_call_t *call,
     }
     return problem;
 }
+
+/* ---- what people call it ------------------------------------------------------ */
+
+alloy_problem_t *alloy_refer_labels(alloy_call_t *call,
+                                    const alloy_resource_t *resource,
+                                    const char *const *ids, int count,
+                                    const char **labels)
+{
+    alloy_param_t param = { .name = resource->name, .resource = resource };
+    alloy_step_t *steps = apr_palloc(call->pool, sizeof(*steps) * count);
+    const alloy_result_t **results = apr_pcalloc(call->pool,
+                                                 sizeof(*results) * count);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        find_step(&steps[i], call, &param, ids[i]);
+    }
+    ALLOY_TRY(alloy_call_flush(call, ALLOY_VIEWER, steps, count, results));
+    for (i = 0; i < count; i++) {
+        const alloy_rows_t *rows = alloy_rows_make(results[i], call->pool);
+
+        labels[i] = rows->count ? alloy_row_text(&rows->rows[0], "label")
+                                : NULL;
+    }
+    return NULL;
+}

@@ -46,6 +46,12 @@ alloy_problem_t *alloy_refer_find(alloy_call_t *call,
 alloy_problem_t *alloy_refer_take(alloy_call_t *call,
                                   const alloy_pending_t *pending,
                                   const alloy_rows_t *rows, int anchor);
+/** What people call the rows of RESOURCE with COUNT ids, in one flush; NULL
+ *  where the caller sees none. */
+alloy_problem_t *alloy_refer_labels(alloy_call_t *call,
+                                    const alloy_resource_t *resource,
+                                    const char *const *ids, int count,
+                                    const char **labels);
 /** Index of the operation's parameter NAME, or -1. */
 int alloy_refer_param(const alloy_call_t *call, const char *name);
 int alloy_refer_in_path(const alloy_call_t *call, int index);

@@ -81,7 +81,14 @@ static const alloy_field_t project_fields[] = {
     ALLOY_FIELDS_END
 };
 
-static const alloy_shape_t project_shape = { "Project", project_fields };
+static const char *const project_compact[] = {
+    "id", "org_id", "key", "name", "description", "archived", "budget_cents",
+    "capitalization_type", "development_phase", NULL
+};
+
+static const alloy_shape_t project_shape = {
+    "Project", project_fields, project_compact
+};
 
 static const alloy_field_t member_fields[] = {
     { "project_id", ALLOY_UUID, 0, "The project." },
@@ -429,6 +436,7 @@ const alloy_operation_t alloy_project_operations[] = {
         .method = ALLOY_GET,
         .path = "/projects/{project}",
         .tool = "get_project",
+        .uri = "alloy://projects/{project}",
         .noun = "projects",
         .summary = "Answers one project.",
         .role = ALLOY_VIEWER,

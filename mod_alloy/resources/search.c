@@ -34,6 +34,7 @@ static const char *const mine_takes[] = {
 
 static const alloy_tool_t search_tools[] = {
     { .name = "get_my_tickets", .fixed = mine_fixed, .only = mine_takes,
+      .uri = "alloy://me/tickets",
       .summary = "Finds the tickets that are assigned to the caller." },
     ALLOY_TOOLS_END
 };

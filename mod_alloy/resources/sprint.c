@@ -276,6 +276,7 @@ const alloy_operation_t alloy_sprint_operations[] = {
         .method = ALLOY_GET,
         .path = "/sprints/{sprint}",
         .tool = "get_sprint",
+        .uri = "alloy://sprints/{sprint}",
         .noun = "sprints",
         .summary = "Answers one sprint.",
         .role = ALLOY_VIEWER,

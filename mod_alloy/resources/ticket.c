@@ -62,8 +62,10 @@ static const alloy_field_t ticket_fields[] = {
       alloy_category_words },
     { "priority", ALLOY_WORD, 0, "How much it matters.",
       alloy_priority_words },
-    { "reporter_id", ALLOY_UUID, 0, "Who asked for it." },
-    { "assignee_id", ALLOY_UUID, ALLOY_NULLABLE, "Who works on it." },
+    { "reporter_id", ALLOY_UUID, 0, "Who asked for it.", NULL, NULL,
+      &alloy_user_resource },
+    { "assignee_id", ALLOY_UUID, ALLOY_NULLABLE, "Who works on it.", NULL,
+      NULL, &alloy_user_resource },
     { "sprint_id", ALLOY_UUID, ALLOY_NULLABLE, "The sprint it is planned for; "
       "null: none, it is in the backlog." },
     { "parent_id", ALLOY_UUID, ALLOY_NULLABLE, "The ticket it is a part of." },
@@ -83,7 +85,14 @@ static const alloy_field_t ticket_fields[] = {
     ALLOY_FIELDS_END
 };
 
-const alloy_shape_t alloy_ticket_shape = { "Ticket", ticket_fields };
+static const char *const ticket_compact[] = {
+    "id", "key", "title", "type", "status", "priority", "assignee", "due_date",
+    "points", "updated_at", NULL
+};
+
+const alloy_shape_t alloy_ticket_shape = {
+    "Ticket", ticket_fields, ticket_compact
+};
 
 /* ---- input ----------------------------------------------------------------- */
 
@@ -393,6 +402,7 @@ const alloy_operation_t alloy_ticket_operations[] = {
         .method = ALLOY_GET,
         .path = "/tickets/{ticket}",
         .tool = "get_ticket",
+        .uri = "alloy://tickets/{ticket}",
         .noun = "tickets",
         .summary = "Answers one ticket, as it is or as it was.",
         .help = "as_of looks at the past with the rights of today.",

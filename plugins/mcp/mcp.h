@@ -119,6 +119,8 @@ const mcp_error_t *mcp_header_check(const mcp_call_t *call, const char *version,
 /* server.c, tools.c */
 mcp_method_fn mcp_initialize, mcp_ping, mcp_discover, mcp_set_level;
 mcp_method_fn mcp_tools_list, mcp_tools_call;
+/* resources.c */
+mcp_method_fn mcp_resources_list, mcp_templates_list, mcp_resources_read;
 
 /* metadata.c: RFC 9728 */
 int mcp_metadata_answer(alloy_front_t *front, const mcp_server_t *server,

@@ -32,6 +32,9 @@ static const method_t methods[] = {
     { "server/discover", MODERN, mcp_discover, NULL, 3600 },
     { "tools/list", BOTH, mcp_tools_list, NULL, 60 },
     { "tools/call", BOTH, mcp_tools_call, "name", -1 },
+    { "resources/list", BOTH, mcp_resources_list, NULL, 60 },
+    { "resources/templates/list", BOTH, mcp_templates_list, NULL, 60 },
+    { "resources/read", BOTH, mcp_resources_read, "uri", 0 },
 };
 
 /* ---- errors ------------------------------------------------------------------- */
@@ -201,6 +204,13 @@ static const mcp_error_t *choose_modern(mcp_call_t *call)
                          "_meta's " META "protocolVersion must be a string.");
     }
     if (!revision || !(revision->flags & MCP_MODERN)) {
+        const char *field = apr_table_get(call->r->headers_in,
+                                          "MCP-Protocol-Version");
+
+        if (field && strcmp(field, version)) {
+            return mcp_error(call, MCP_HEADER, 400, "MCP-Protocol-Version in "
+                             "the header and the message don't say the same.");
+        }
         return unsupported(call, version);
     }
     call->revision = revision;
