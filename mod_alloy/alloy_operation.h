@@ -323,6 +323,9 @@ typedef struct {
     int counts;                     /* facts are counts: locked form only */
     alloy_decide_fn *before;
     const alloy_statement_t *lock;  /* with .counts or .must_lock, or NULL */
+    const alloy_statement_t *lock_many;     /* in a batch, with :ids and :rows
+                                     * as for .facts_many: locks what .lock
+                                     * would; NULL: .lock, row by row */
     int (*must_lock)(const alloy_facts_t *facts);   /* are these facts counts?
                                      * Asked before .before, or NULL */
 } alloy_hook_t;

@@ -238,6 +238,45 @@ subtest 'edits meanwhile' => sub {
         'no ticket is left in it');
 };
 
+subtest 'batches of tickets' => sub {
+    my @limited = map { { %$_, $_->{name} eq 'Ready'
+        ? (wip_limit => 2) : () } } @STATUSES;
+    my ($flow, $key) = place(statuses => \@limited);
+    my @tickets = map { ticket($key) } 1 .. 5;
+    my $batch = sub {
+        my ($atomic, @moves) = @_;
+        return $server->post('/tickets/batch', { atomic => $atomic,
+            action => 'transition', operations => [ map { {
+                ticket => $_->[0]{key}, status => $_->[1] } } @moves ] },
+            token => $ada);
+    };
+    is_problem($batch->(json_true, [ $tickets[0], 'Ready' ],
+        [ $tickets[1], 'Done' ]), 409, 'invalid_transition', from => 'Backlog',
+        name => 'one move is not listed');
+    is_problem($batch->(json_true, map { [ $_, 'Ready' ] } @tickets), 409,
+        'invalid_transition', rule => 'wip_limit',
+        name => 'each counts those before it');
+    is_deeply([ map { now($_) } @tickets ], [ ('Backlog') x 5 ],
+        'nothing was changed');
+    my $got = $server->must(200, $batch->(json_false,
+        map { [ $_, 'Ready' ] } @tickets));
+    is(scalar(grep { now($_) eq 'Ready' } @tickets), 2,
+        'one by one, two get in') or diag(explain($got));
+    edit($flow, enforcement => 'relaxed', statuses => \@STATUSES);
+    my @fresh = map { ticket($key) } 1 .. 3;
+    $got = $server->must(200, $batch->(json_true, [ $fresh[0], 'Ready' ],
+        [ $fresh[1], 'Done' ], [ $fresh[2], 'Review' ]));
+    is_deeply($server->rows(q{SELECT t.status, c.warnings
+          FROM alloy.change c JOIN alloy.ticket t ON t.id = c.entity_id
+         WHERE t.id = ANY (?) AND 'status' = ANY (c.fields)
+         ORDER BY t.ticket_number}, [ map { $_->{id} } @fresh ]),
+        [ { status => 'Ready', warnings => undef }, map { { status => $_,
+            warnings => ['transition_not_listed'] } } qw(Done Review) ],
+        'each is marked by itself');
+    is_deeply([ map { scalar @{ $_->{body}{warnings} || [] } }
+        @{ $got->{results} } ], [ 0, 1, 1 ], 'and warned of');
+};
+
 # ---- editing, switching, deleting ---------------------------------------------
 
 subtest 'stranded tickets' => sub {

@@ -179,6 +179,9 @@ alloy_problem_t *alloy_guarded_decide(alloy_call_t *call,
                                       const alloy_row_t *row,
                                       const alloy_rows_t *const *facts);
 
+/** What the hooks of the last decision warned of, as JSON; NULL: nothing. */
+const char *alloy_guarded_warnings(const alloy_call_t *call);
+
 /* answer.c: results as answers */
 /** Read the cursor of a page, if one was sent, into :after_at and :after_id. */
 alloy_problem_t *alloy_page_begin(alloy_call_t *call);

@@ -109,14 +109,13 @@ ALLOY_DECLARE(void) alloy_warn(alloy_call_t *call, const char *code,
     alloy_out_end(call->warnings);
 }
 
-static void answer_warnings(alloy_call_t *call)
+const char *alloy_guarded_warnings(const alloy_call_t *call)
 {
-    if (call->warnings) {
-        alloy_out_end(call->warnings);
-        alloy_answer_json(call, "warnings",
-                          apr_pstrmemdup(call->pool, call->warnings->bytes,
-                                         call->warnings->length));
-    }
+    return call->warnings
+        ? apr_pstrcat(call->pool,
+                      apr_pstrmemdup(call->pool, call->warnings->bytes,
+                                     call->warnings->length), "]", NULL)
+        : NULL;
 }
 
 /* ---- deciding ---------------------------------------------------------------- */
@@ -241,6 +240,8 @@ alloy_problem_t *alloy_guarded_run(alloy_call_t *call)
     if (!result) {
         return alloy_call_transact(call, alloy_guarded_run);
     }
-    answer_warnings(call);
+    if (call->warnings) {
+        alloy_answer_json(call, "warnings", alloy_guarded_warnings(call));
+    }
     return alloy_answer_result(call, call->op->row->guarded->write, result);
 }

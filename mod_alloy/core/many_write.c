@@ -129,16 +129,30 @@ static const alloy_guarded_t *guarded_of(const alloy_many_item_t *item)
 
 /* ---- locks ------------------------------------------------------------------------- */
 
-static alloy_problem_t *lock_hooks(alloy_many_batch_t *batch,
-                                   alloy_many_item_t *item)
+static alloy_problem_t *lock_hook(alloy_many_batch_t *batch,
+                                  const alloy_hook_t *hook,
+                                  alloy_many_item_t **items, int count)
 {
-    const alloy_hook_t *const *hook = item->call->op->hooks;
+    errand_t errand = { hook->lock_many, hook->lock, items, count };
     const alloy_rows_t *ignored;
+    int i;
+
+    if (hook->lock_many) {
+        return run(batch, &errand, &ignored);
+    }
+    for (i = 0; hook->lock && i < count; i++) {
+        ALLOY_TRY(step(batch, items[i]->call, hook->lock, &ignored));
+    }
+    return NULL;
+}
+
+static alloy_problem_t *lock_hooks(alloy_many_batch_t *batch,
+                                   alloy_many_item_t **items, int count)
+{
+    const alloy_hook_t *const *hook = items[0]->call->op->hooks;
 
     for (; *hook; hook++) {
-        if ((*hook)->lock) {
-            ALLOY_TRY(step(batch, item->call, (*hook)->lock, &ignored));
-        }
+        ALLOY_TRY(lock_hook(batch, *hook, items, count));
     }
     return NULL;
 }
@@ -148,7 +162,23 @@ static int compare_orgs(const void *a, const void *b)
     const alloy_many_item_t *const *left = a, *const *right = b;
     int order = strcmp((*left)->call->org_id, (*right)->call->org_id);
 
+    if (!order) {
+        order = (*left)->call->op->index - (*right)->call->op->index;
+    }
     return order ? order : (*left)->index - (*right)->index;
+}
+
+/* How many from the first on are of its organization, and of its operation. */
+static int alike(alloy_many_item_t **items, int count, int same_op)
+{
+    int i = 1;
+
+    while (i < count
+           && !strcmp(items[i]->call->org_id, items[0]->call->org_id)
+           && (!same_op || items[i]->call->op == items[0]->call->op)) {
+        i++;
+    }
+    return i;
 }
 
 static alloy_problem_t *lock_org(alloy_many_batch_t *batch,
@@ -168,7 +198,7 @@ alloy_problem_t *alloy_many_lock(alloy_many_batch_t *batch)
 {
     alloy_many_item_t **items = apr_palloc(batch->call->pool, sizeof(*items)
                                            * (batch->count + 1));
-    int count = 0, first, i;
+    int count = 0, size, i;
 
     for (i = 0; i < batch->count; i++) {
         if (!batch->items[i].problem) {
@@ -176,16 +206,13 @@ alloy_problem_t *alloy_many_lock(alloy_many_batch_t *batch)
         }
     }
     qsort(items, count, sizeof(*items), compare_orgs);
-    for (i = 0; i < count; i++) {
-        ALLOY_TRY(lock_hooks(batch, items[i]));
+    for (i = 0; i < count; i += size) {
+        size = alike(items + i, count - i, 1);
+        ALLOY_TRY(lock_hooks(batch, items + i, size));
     }
-    for (first = 0; first < count; first = i) {
-        const char *org = items[first]->call->org_id;
-
-        for (i = first; i < count && !strcmp(items[i]->call->org_id, org);) {
-            i++;
-        }
-        ALLOY_TRY(lock_org(batch, items + first, i - first));
+    for (i = 0; i < count; i += size) {
+        size = alike(items + i, count - i, 0);
+        ALLOY_TRY(lock_org(batch, items + i, size));
     }
     return NULL;
 }
@@ -288,8 +315,8 @@ static alloy_problem_t *overtaken(alloy_many_batch_t *batch)
                       "changed. Try again after the time in Retry-After."), 1);
 }
 
-static alloy_problem_t *write_rows(alloy_many_batch_t *batch,
-                                   alloy_many_item_t **items, int count)
+static alloy_problem_t *write_alike(alloy_many_batch_t *batch,
+                                    alloy_many_item_t **items, int count)
 {
     const alloy_op_t *op = items[0]->call->op;
     errand_t errand = { op->row->many->write, op->last, items, count };
@@ -297,6 +324,40 @@ static alloy_problem_t *write_rows(alloy_many_batch_t *batch,
 
     ALLOY_TRY(run(batch, &errand, &rows));
     return rows->count == count ? NULL : overtaken(batch);
+}
+
+static int warned_alike(const alloy_many_item_t *a, const alloy_many_item_t *b)
+{
+    const char *left = a->call->warned, *right = b->call->warned;
+
+    return left && right ? !strcmp(left, right) : left == right;
+}
+
+/* What the log says of a row is said by the statement: those that broke the same
+ * rules go together. */
+static alloy_problem_t *write_rows(alloy_many_batch_t *batch,
+                                   alloy_many_item_t **items, int count)
+{
+    apr_size_t size = sizeof(*items) * ((apr_size_t)count + 1);
+    alloy_many_item_t **left = apr_pmemdup(batch->call->pool, items,
+                                           size - sizeof(*items));
+    alloy_many_item_t **group = apr_palloc(batch->call->pool, size);
+
+    while (count) {
+        int kept = 0, taken = 0, i;
+
+        for (i = 0; i < count; i++) {
+            if (i && !warned_alike(group[0], left[i])) {
+                left[kept++] = left[i];
+            }
+            else {
+                group[taken++] = left[i];
+            }
+        }
+        ALLOY_TRY(write_alike(batch, group, taken));
+        count = kept;
+    }
+    return NULL;
 }
 
 static void answer_row(alloy_many_item_t *item, const alloy_call_t *asked,
@@ -307,6 +368,10 @@ static void answer_row(alloy_many_item_t *item, const alloy_call_t *asked,
     alloy_out_begin(out, '{');
     alloy_out_members(out, row->result, row->index, mapping);
     alloy_extend_append(asked, out, row->result, row->index);
+    if (item->call->warnings) {
+        alloy_out_key(out, "warnings");
+        alloy_out_json(out, alloy_guarded_warnings(item->call));
+    }
     alloy_out_end(out);
     item->answer.body = out->bytes;
     item->answer.length = out->length;

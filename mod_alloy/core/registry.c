@@ -322,7 +322,10 @@ static const char *hook_check(const alloy_check_t *check,
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->facts));
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->facts_many));
     ALLOY_CHECK(alloy_statement_add(check, registry, hook->lock));
+    ALLOY_CHECK(alloy_statement_add(check, registry, hook->lock_many));
     ALLOY_CHECK(alloy_check_fills_only(check, hook->facts_many,
+                                       alloy_many_names));
+    ALLOY_CHECK(alloy_check_fills_only(check, hook->lock_many,
                                        alloy_many_names));
     for (i = 0; i < registry->count; i++) {
         if (acts_as(&registry->ops[i], hook->action)) {

@@ -23,7 +23,8 @@ static const char *const page_names[] = { "limit", "after_at", "after_id",
                                           NULL };
 
 const char *const alloy_many_names[] = { "ids", "rows", "org", "orgs", "me",
-                                         "operation", "change_id", NULL };
+                                         "operation", "change_id",
+                                         "admin_orgs", "owner_orgs", NULL };
 
 static int list_has(const char *const *names, const char *name)
 {

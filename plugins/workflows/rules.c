@@ -100,7 +100,9 @@ static int depends_on_count(const alloy_facts_t *facts)
 const alloy_hook_t workflows_transition_hook = {
     .action = "ticket_transition",
     .facts = &sql_rules_transition_facts,
+    .facts_many = &sql_rules_transition_facts_many,
     .lock = &sql_rules_lock,
+    .lock_many = &sql_rules_lock_many,
     .must_lock = depends_on_count,
     .before = decide_move,
 };
@@ -108,7 +110,9 @@ const alloy_hook_t workflows_transition_hook = {
 const alloy_hook_t workflows_update_hook = {
     .action = "ticket_update",
     .facts = &sql_rules_update_facts,
+    .facts_many = &sql_rules_update_facts_many,
     .lock = &sql_rules_lock,
+    .lock_many = &sql_rules_lock_many,
     .must_lock = depends_on_count,
     .before = decide_move,
 };

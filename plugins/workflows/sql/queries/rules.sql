@@ -11,7 +11,8 @@ CASE WHEN :org::uuid = ANY (:owner_orgs::uuid[])
             ELSE '{Member,Reporter,Viewer}' END
 
 -- Each status s of the workflow of ticket t, which has the fields of has, with
--- the transition x that leads there and the first rule that forbids it.
+-- the transition x that leads there and the first rule that forbids it. Others of
+-- a batch may be ahead of it.
 -- fragment: rules_judged
 SELECT s.name, s.category, s.position, s.wip_limit, s.name = t.status AS here,
            coalesce(lacks.fields, '{}') AS missing,
@@ -50,7 +51,10 @@ SELECT s.name, s.category, s.position, s.wip_limit, s.name = t.status AS here,
                AS f (name)
          WHERE f.name <> ALL (has.fields)) lacks ON true
       LEFT JOIN LATERAL (
-        SELECT count(*) FROM ticket o
+        SELECT count(*) + CASE WHEN has.ahead = '{}' THEN 0
+               ELSE cardinality(array_positions(has.ahead, lower(s.name))) END
+               AS count
+          FROM ticket o
          WHERE o.org_id = :org AND o.project_id = t.project_id
            AND o.status = s.name AND o.deleted_at IS NULL
            AND s.wip_limit IS NOT NULL) full_up ON true
@@ -66,7 +70,7 @@ SELECT array_remove(ARRAY[
                CASE WHEN t.parent_id IS NOT NULL THEN 'parent_id' END,
                CASE WHEN t.points_half IS NOT NULL THEN 'points' END,
                CASE WHEN t.sprint_id IS NOT NULL THEN 'sprint_id' END], NULL)
-               AS fields
+               AS fields, '{}'::text[] AS ahead
 
 -- What it will have after a PATCH.
 -- fragment: rules_will_have
@@ -86,7 +90,8 @@ SELECT array_remove(ARRAY[
                          ELSE t.points_half END IS NOT NULL THEN 'points' END,
                CASE WHEN CASE WHEN :sprint_id? THEN :sprint_id::uuid
                          ELSE t.sprint_id END IS NOT NULL
-                    THEN 'sprint_id' END], NULL) AS fields
+                    THEN 'sprint_id' END], NULL) AS fields,
+           '{}'::text[] AS ahead
 
 -- The ticket and the rules it is under, if there are any and it is to be moved.
 -- fragment: rules_moved
@@ -112,7 +117,7 @@ SELECT @rules_facts@
         @rules_has@) has
  CROSS JOIN LATERAL (
     @rules_judged@) s
- WHERE @rules_target@
+ WHERE @rules_target@ AND :status::text IS NOT NULL
  ORDER BY s.position, s.name
 
 -- name: rules_update_facts :many
@@ -151,6 +156,148 @@ SELECT p.id
      LIMIT 1
        FOR NO KEY UPDATE) p
  WHERE @rules_target@
+
+-- The same for a batch ---------------------------------------------------------
+
+-- Statuses that tickets before this one go to, in its project: they are full a
+-- little earlier for it. Only asked where there is a limit.
+-- fragment: rules_ahead
+CASE WHEN (SELECT true FROM workflow_status l
+                       WHERE l.org_id = :org AND l.workflow_id = t.workflow_id
+                         AND l.wip_limit IS NOT NULL
+                       LIMIT 1)
+                THEN ARRAY(SELECT lower(v.status) FROM moved v
+                            WHERE v.place < w.place
+                              AND v.project_id = t.project_id
+                              AND lower(v.status) <> lower(v.now))
+                ELSE '{}' END AS ahead
+
+-- What row w of a batch leaves ticket t with.
+-- fragment: rules_will_have_many
+SELECT array_remove(ARRAY[
+               CASE WHEN CASE WHEN w."assignee_id?" THEN w.assignee_id
+                         ELSE t.assignee_id END IS NOT NULL
+                    THEN 'assignee_id' END,
+               CASE WHEN CASE WHEN w."description?" THEN w.description
+                         ELSE t.description END <> '' THEN 'description' END,
+               CASE WHEN CASE WHEN w."due_date?" THEN w.due_date
+                         ELSE t.due_date END IS NOT NULL THEN 'due_date' END,
+               CASE WHEN CASE WHEN w."labels?" THEN w.labels
+                         ELSE t.labels END <> '{}' THEN 'labels' END,
+               CASE WHEN CASE WHEN w."parent_id?" THEN w.parent_id
+                         ELSE t.parent_id END IS NOT NULL THEN 'parent_id' END,
+               CASE WHEN CASE WHEN w."points?" THEN w.points
+                         ELSE t.points_half END IS NOT NULL THEN 'points' END,
+               CASE WHEN CASE WHEN w."sprint_id?" THEN w.sprint_id
+                         ELSE t.sprint_id END IS NOT NULL
+                    THEN 'sprint_id' END], NULL) AS fields,
+           @rules_ahead@
+
+-- Rows of the batch that are to move a ticket, each with the ticket.
+-- fragment: rules_rows
+SELECT r.*, t.project_id, t.workflow_id, t.status AS now
+      FROM sent r
+     CROSS JOIN LATERAL (
+        SELECT t.project_id, t.workflow_id, t.status FROM ticket t
+         WHERE t.org_id = :org AND t.id = r.ticket
+           AND t.id = ANY (:ids::uuid[]) AND t.deleted_at IS NULL
+         LIMIT 1) t
+     WHERE r.status IS NOT NULL
+
+-- fragment: rules_facts_many
+SELECT t.id, r.enforcement, s.name, s.wip_limit, s.here, s.code, s.why,
+       to_json(s.missing) AS missing, to_json(s.name) AS quoted,
+       to_json(t.status) AS quoted_from
+  FROM moved w
+ CROSS JOIN LATERAL (
+    SELECT * FROM ticket t
+     WHERE t.org_id = :org AND t.id = w.ticket
+     LIMIT 1) t
+ CROSS JOIN LATERAL (
+    SELECT r.enforcement FROM workflow r
+     WHERE r.org_id = :org AND r.id = t.workflow_id
+       AND r.enforcement <> 'none'
+     LIMIT 1) r
+
+-- name: rules_transition_facts_many :many
+WITH sent AS MATERIALIZED (
+    SELECT r.ticket, r.status, r.place
+      FROM ROWS FROM (json_to_recordset(:rows::json)
+                      AS (ticket uuid, status text))
+           WITH ORDINALITY AS r (ticket, status, place)
+), moved AS MATERIALIZED (
+    @rules_rows@
+)
+@rules_facts_many@
+ CROSS JOIN LATERAL (
+    SELECT mine.fields, @rules_ahead@
+      FROM (
+        @rules_has@) mine) has
+ CROSS JOIN LATERAL (
+    @rules_judged@) s
+ ORDER BY w.place, s.position, s.name
+
+-- name: rules_update_facts_many :many
+WITH sent AS MATERIALIZED (
+    SELECT r.*
+      FROM ROWS FROM (json_to_recordset(:rows::json) AS (
+               ticket uuid, status text,
+               "assignee_id?" boolean, assignee_id uuid,
+               "description?" boolean, description text,
+               "due_date?" boolean, due_date date,
+               "labels?" boolean, labels uuid[],
+               "parent_id?" boolean, parent_id uuid,
+               "points?" boolean, points integer,
+               "sprint_id?" boolean, sprint_id uuid))
+           WITH ORDINALITY AS r (ticket, status,
+               "assignee_id?", assignee_id, "description?", description,
+               "due_date?", due_date, "labels?", labels,
+               "parent_id?", parent_id, "points?", points,
+               "sprint_id?", sprint_id, place)
+), moved AS MATERIALIZED (
+    @rules_rows@
+)
+@rules_facts_many@
+ CROSS JOIN LATERAL (
+        @rules_will_have_many@) has
+ CROSS JOIN LATERAL (
+    @rules_judged@) s
+ ORDER BY w.place, s.position, s.name
+
+-- name: rules_lock_many :exec
+WITH sent AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(:rows::json)
+                  AS r (ticket uuid, status text)
+), moved AS MATERIALIZED (
+    @rules_rows@
+), rules AS MATERIALIZED (
+    SELECT f.id
+      FROM (SELECT DISTINCT m.workflow_id FROM moved m
+             ORDER BY m.workflow_id) d
+     CROSS JOIN LATERAL (
+        SELECT f.id FROM workflow f
+         WHERE f.org_id = :org AND f.id = d.workflow_id
+         LIMIT 1
+           FOR SHARE) f
+), limited AS MATERIALIZED (
+    SELECT DISTINCT m.project_id FROM moved m
+     WHERE (SELECT true FROM workflow_status s
+             WHERE s.org_id = :org AND s.workflow_id = m.workflow_id
+               AND lower(s.name) = lower(m.status)
+               AND s.wip_limit IS NOT NULL
+             LIMIT 1)
+     ORDER BY m.project_id
+), projects AS MATERIALIZED (
+    SELECT p.id
+      FROM limited
+     CROSS JOIN LATERAL (
+        SELECT p.id FROM project p
+         WHERE p.org_id = :org AND p.id = limited.project_id
+         LIMIT 1
+           FOR NO KEY UPDATE) p
+)
+SELECT (SELECT count(*) FROM rules) AS rules,
+       (SELECT count(*) FROM projects) AS projects
 
 -- Every status with why not and the shortest way there. Where nothing is
 -- enforced, any status is one step away.
