@@ -14,6 +14,11 @@
 static void print_lines(request_rec *r, const alloy_server_t *own,
                         const alloy_db_state_t *state)
 {
+    alloy_db_shared_t shared = { 0 };
+
+    if (own->engine) {
+        alloy_db_shared(own->engine->db, &shared);
+    }
     ap_rprintf(r,
                "AlloyAPI: %s%s\n"
                "AlloyConnections: %d\n"
@@ -25,6 +30,11 @@ static void print_lines(request_rec *r, const alloy_server_t *own,
                own->config.base_url, own->config.prefix, state->connections,
                state->idle, state->waiting, state->reachable,
                state->schema_fits, state->migration);
+    ap_rprintf(r,
+               "AlloyCallsShared: %" APR_UINT64_T_FMT "\n"
+               "AlloySharedRoundTrips: %" APR_UINT64_T_FMT "\n"
+               "AlloySharedFailures: %" APR_UINT64_T_FMT "\n",
+               shared.calls, shared.trips, shared.failures);
 }
 
 static void print_row(request_rec *r, const alloy_server_t *own,

@@ -3,6 +3,8 @@
  */
 #include "db.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #include "lane.h"
@@ -145,6 +147,17 @@ void alloy_db_state(alloy_db_t *db, alloy_db_state_t *state)
     state->schema_fits = db->schema_fits;
     state->schema_fault = db->schema_fault;
     apr_thread_mutex_unlock(db->mutex);
+}
+
+void alloy_db_shared(alloy_db_t *db, alloy_db_shared_t *shared)
+{
+    memset(shared, 0, sizeof(*shared));
+    if (db->reads) {
+        alloy_lane_count(db->reads, shared);
+    }
+    if (db->writes) {
+        alloy_lane_count(db->writes, shared);
+    }
 }
 
 void alloy_db_expect(alloy_db_t *db, const char *const *components,

@@ -131,6 +131,13 @@ typedef struct {
 } alloy_db_state_t;
 void alloy_db_state(alloy_db_t *db, alloy_db_state_t *state);
 
+/** Of the calls that shared round trips since the start: how many there were,
+ *  in how many round trips, and how many of them failed there. */
+typedef struct {
+    apr_uint64_t calls, trips, failures;
+} alloy_db_shared_t;
+void alloy_db_shared(alloy_db_t *db, alloy_db_shared_t *shared);
+
 /** The components a schema must have, before alloy_db_make's thread checks:
  *  COUNT names and the version each needs.  Kept, not copied. */
 void alloy_db_expect(alloy_db_t *db, const char *const *components,

@@ -33,6 +33,7 @@ struct alloy_lane_t {
     int seats; /* free ones */
     alloy_job_t *first, **last;
     apr_time_t penalties[PENALTIES]; /* until when */
+    alloy_db_shared_t count;
 };
 
 typedef struct {
@@ -140,6 +141,8 @@ static void collect(batch_t *batch, alloy_lane_t *lane)
             }
         }
     }
+    lane->count.calls += (apr_uint64_t)batch->count;
+    lane->count.trips++;
     apr_thread_mutex_unlock(lane->mutex);
 }
 
@@ -231,6 +234,7 @@ static void penalize(alloy_lane_t *lane, const alloy_job_t *job,
 
     apr_thread_mutex_lock(lane->mutex);
     *penalty_of(lane, job) = alloy_pool_now() + penalty;
+    lane->count.failures++;
     apr_thread_mutex_unlock(lane->mutex);
 }
 
@@ -494,4 +498,13 @@ int alloy_lane_run(alloy_outcome_e *outcome, alloy_lane_t *lane,
     fault->stale = end == ALLOY_JOB_STALE;
     *outcome = outcomes[end];
     return end != ALLOY_JOB_ALONE;
+}
+
+void alloy_lane_count(alloy_lane_t *lane, alloy_db_shared_t *sum)
+{
+    apr_thread_mutex_lock(lane->mutex);
+    sum->calls += lane->count.calls;
+    sum->trips += lane->count.trips;
+    sum->failures += lane->count.failures;
+    apr_thread_mutex_unlock(lane->mutex);
 }

@@ -34,4 +34,7 @@ int alloy_lane_run(alloy_outcome_e *outcome, alloy_lane_t *lane,
                    alloy_flight_t *flight, const alloy_enter_t *enter,
                    alloy_db_fault_t *fault);
 
+/** Add what LANE has carried to SUM. */
+void alloy_lane_count(alloy_lane_t *lane, alloy_db_shared_t *sum);
+
 #endif

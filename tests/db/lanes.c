@@ -289,12 +289,17 @@ static int fail_once(int from, int *right, int *told, apr_pool_t *p)
 static void check_failure(void)
 {
     int right = 0, told = 0, together = 0, attempt;
+    alloy_db_shared_t shared;
     const char *there[] = { "200" };
     apr_pool_t *pool, *p;
     alloy_db_t *db = open_narrow(&pool);
 
     apr_pool_create(&p, NULL);
     test_run(db, &sign, there, NULL, NULL, p);
+    test_run(db, &sign, there, NULL, NULL, p);
+    alloy_db_shared(db, &shared);
+    test_ok(shared.calls == 2 && shared.trips == 2 && shared.failures == 1,
+            "calls are counted, and a failure");
     for (attempt = 0; attempt < 10 && together < FOLLOWERS - 1; attempt++) {
         together = fail_once(201 + attempt * FOLLOWERS, &right, &told, p);
     }
