@@ -26,6 +26,7 @@ static const char *type_of(const alloy_param_t *param)
     case ALLOY_INT:
         return "integer";
     case ALLOY_HALF:
+    case ALLOY_HUNDREDTH:
         return "number";
     case ALLOY_BOOL:
         return "boolean";

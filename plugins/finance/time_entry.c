@@ -296,7 +296,7 @@ const alloy_operation_t finance_time_entry_operations[] = {
         .help = "Minutes or hours, not both. A person's entries of a day come "
                 "to 24 hours at most.",
         .role = ALLOY_MEMBER,
-        .flags = ALLOY_CREATES,
+        .flags = ALLOY_CREATES | ALLOY_LISTED,
         .params = add_params,
         .answer = &finance_time_entry_shape,
         .steps = { &sql_time_lock, &sql_time_person_lock,
