@@ -102,16 +102,13 @@ my $ada;
 
 subtest 'without its tables the host says what to do, and heals' => sub {
     $server->expect_log(qr/AL0106: The schema of "probe" is at version 0/);
-    wait_for { $server->get('/auth/me')->status == 503 }
-        'requests are refused';
-    my $refused;     # each child looks for itself, after it has started
-    wait_for { ($refused = $server->get('/auth/me'))->status == 503 }
-        'this child as well';
-    is_problem($refused, 503, 'schema_mismatch',
+    # Each child looks for itself, after it has started.
+    wait_for { $server->all_answer('/auth/me', 503) } 'requests are refused';
+    is_problem($server->get('/auth/me'), 503, 'schema_mismatch',
         detail => qr/"probe".*`alloyctl migrate`/);
     is($server->get('root:/readyz')->status, 503, 'it is not ready');
     migrate($server);
-    wait_for { $server->get('root:/readyz')->status == 200 }
+    wait_for { $server->all_answer('root:/readyz', 200) }
         'it is ready after the migration, without a restart';
     $ada = $server->register(name => 'Ada');
     ok($ada->{token}, 'and serves');

@@ -71,6 +71,7 @@ sub fault {
     my ($name, $break, $heal, %option) = @_;
     my $key = $server->project($ada)->{key};
     $server->ticket($ada, $key);
+    wait_for { $server->all_answer('root:/readyz', 200) } "$name: it is ready";
     my $load = AlloyTest::Load->start($server, $ada, $key,
         clients => $option{clients} || [qw(mixed mixed mixed read write)]);
     pause(0.4);
@@ -341,7 +342,7 @@ $server->expect_log($AWAY);
 $server->postgres_stop('fast');
 wait_for { $server->{httpd}->log->count($AWAY) } 'the log says it is away';
 $server->postgres_start;
-wait_for { $server->get('root:/readyz')->status == 200 } 'the cluster is ready';
+wait_for { $server->all_answer('root:/readyz', 200) } 'the cluster is ready';
 
 my %fault = (restarts => \&restarts, crash => \&crash,
     frozen_session => \&frozen_session, frozen_cluster => \&frozen_cluster,

@@ -202,6 +202,17 @@ sub options { my ($self, $path, @o) = @_; $self->request('OPTIONS', $path, @o) }
 sub delete  { my ($self, $path, @o) = @_; $self->request('DELETE', $path, @o) }
 
 # The second argument is the body as Perl data; undef sends none.
+# Does every child answer a GET with this status? Nobody can choose the child
+# that a connection comes to, so many are asked.
+sub all_answer {
+    my ($self, $path, $status) = @_;
+    for (1 .. 10 * (@{ $self->pids->{children} } || 1)) {
+        return 0 if $self->get($path, headers => { Connection => 'close' })
+            ->status != $status;
+    }
+    return 1;
+}
+
 sub post  { my ($self, @o) = @_; $self->_send('POST', @o) }
 sub patch { my ($self, @o) = @_; $self->_send('PATCH', @o) }
 sub put   { my ($self, @o) = @_; $self->_send('PUT', @o) }
