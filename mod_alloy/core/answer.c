@@ -536,3 +536,12 @@ ALLOY_DECLARE(void) alloy_out_row(alloy_out_t *out, const alloy_row_t *row,
     alloy_out_mapped(out, row->result, row->index,
                      alloy_out_map(row->result, shape, row->pool));
 }
+
+ALLOY_DECLARE(void) alloy_out_shown(alloy_call_t *call, const alloy_row_t *row,
+                                    const alloy_shape_t *shape)
+{
+    alloy_out_members(alloy_out(call), row->result, row->index,
+                      alloy_out_map(row->result,
+                                    alloy_convention_cut(call, shape),
+                                    call->pool));
+}

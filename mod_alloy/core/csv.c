@@ -1,6 +1,6 @@
 /*
- * Rows as CSV (RFC 4180). Cells are quoted by libcsv; a text that a spreadsheet
- * would take for a formula gets an apostrophe before it.
+ * Rows as CSV (RFC 4180), escaped by libcsv; a text that a spreadsheet would take
+ * for a formula gets an apostrophe before it.
  */
 #include "call.h"
 
@@ -44,10 +44,16 @@ static int is_formula(const char *text)
     return *text && strchr("=+-@\t\r\n", *text);
 }
 
+/* In quotes only where that is needed: there are readers who split at commas. */
 static void put_quoted(alloy_out_t *out, const char *text)
 {
     apr_size_t length = strlen(text), room = 2 * length + 2;
 
+    if (length && !text[strcspn(text, "\",\r\n")] && *text != ' '
+        && text[length - 1] != ' ') {
+        alloy_out_raw(out, text, length);
+        return;
+    }
     alloy_out_reserve(out, room);
     out->length += csv_write(out->bytes + out->length, room, text, length);
 }
@@ -134,27 +140,38 @@ static const int *find_columns(const alloy_result_t *result,
     return columns;
 }
 
-ALLOY_DECLARE(void) alloy_answer_csv(alloy_call_t *call,
-                                     const alloy_rows_t *rows, int count,
-                                     const alloy_shape_t *shape,
-                                     const char *name)
+static void put_rows(alloy_out_t *out, const alloy_rows_t *rows, int count,
+                     const alloy_shape_t *shape)
+{
+    const alloy_result_t *result = alloy_rows_get(rows, 0)->result;
+    const int *columns = find_columns(result, shape, out->pool);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        put_row(out, result, i, shape, columns);
+    }
+}
+
+ALLOY_DECLARE(alloy_problem_t *) alloy_answer_csv(alloy_call_t *call,
+                                                  const alloy_rows_t *rows,
+                                                  int count,
+                                                  const alloy_shape_t *shape,
+                                                  const char *name)
 {
     alloy_out_t *out = alloy_out_make(call->pool,
                                       ROW_BYTES * ((apr_size_t)count + 1));
-    const int *columns = NULL;
-    int i;
 
+    if (count) {
+        ALLOY_TRY(alloy_answer_refusal(call, alloy_rows_get(rows, 0)->result));
+    }
     put_head(out, shape);
-    for (i = 0; i < count; i++) {
-        const alloy_row_t *row = alloy_rows_get(rows, i);
-
-        if (!columns) {
-            columns = find_columns(row->result, shape, call->pool);
-        }
-        put_row(out, row->result, row->index, shape, columns);
+    if (count) {
+        put_rows(out, rows, count, shape);
     }
     apr_table_setn(call->answer->headers, "Content-Disposition",
                    apr_pstrcat(call->pool, "attachment; filename=\"",
                                file_name(name, call->pool), ".csv\"", NULL));
-    alloy_answer_document(call, ALLOY_CSV_TYPE "; charset=utf-8", out->bytes, out->length);
+    alloy_answer_document(call, ALLOY_CSV_TYPE "; charset=utf-8", out->bytes,
+                          out->length);
+    return NULL;
 }

@@ -6,7 +6,6 @@
 
 #include <apr_strings.h>
 
-#include "chart.h"
 #include "report.h"
 #include "sql/report.h"
 
@@ -118,11 +117,12 @@ static alloy_problem_t *run_burndown(alloy_call_t *call)
     if (!alloy_rows_count(rows)) {
         return alloy_missing(call);
     }
+    if (alloy_wants_csv(call)) {
+        return alloy_report_table(call, "burndown", "name", rows, &day_shape,
+                                  "date");
+    }
     if (alloy_wants_chart(call)) {
         answer_chart(call, rows);
-    }
-    else if (alloy_wants_csv(call)) {
-        alloy_report_table(call, "burndown", "name", rows, &day_shape, "date");
     }
     else {
         answer_days(call, rows);

@@ -2,7 +2,7 @@
  * Charts as SVG. Coordinates are tenths of a unit of a canvas 640 wide, so that
  * nothing depends on how a locale writes fractions.
  */
-#include "chart.h"
+#include "alloy_report.h"
 
 #include <string.h>
 
@@ -221,7 +221,13 @@ static int x_of(const drawing_t *drawing, int index)
 
 static int y_of(const drawing_t *drawing, apr_int64_t value)
 {
-    return BOTTOM - (int)(value * (BOTTOM - TOP) / drawing->most);
+    apr_int64_t most = drawing->most;
+
+    if (most > APR_INT64_MAX / (BOTTOM - TOP)) {
+        value /= BOTTOM - TOP;
+        most /= BOTTOM - TOP;
+    }
+    return BOTTOM - (int)(value * (BOTTOM - TOP) / most);
 }
 
 /* The value a series adds at a label; areas stand on those before. */
@@ -260,18 +266,34 @@ static void scale(drawing_t *drawing, apr_int64_t most)
     apr_int64_t power = UNIT;
     int i = 0;
 
-    while (most > TICKS_MOST * power * factors[i]) {
+    while ((most - 1) / TICKS_MOST >= power * factors[i]) {
         i = (i + 1) % 3;
         power *= i ? 1 : 10;
     }
     drawing->step = power * factors[i];
-    drawing->most = (most + drawing->step - 1) / drawing->step * drawing->step;
+    drawing->most = ((most - 1) / drawing->step + 1) * drawing->step;
     if (drawing->most < drawing->step) {
         drawing->most = drawing->step;
     }
 }
 
 /* ---- axes --------------------------------------------------------------------- */
+
+/* Large numbers are written as thousands, millions ...: what is left of a step
+ * is whole. */
+static const char *short_number(const drawing_t *drawing, apr_int64_t value)
+{
+    static const char suffixes[] = "kMGTP";
+    apr_int64_t size = drawing->most / UNIT;
+    int i = 0;
+
+    for (value /= UNIT; size >= 10000 && suffixes[i]; size /= 1000) {
+        value /= 1000;
+        i++;
+    }
+    return apr_psprintf(drawing->svg.pool, "%" APR_INT64_T_FMT "%.1s", value,
+                        value && i ? suffixes + i - 1 : "");
+}
 
 static void draw_scale(drawing_t *drawing)
 {
@@ -283,8 +305,7 @@ static void draw_scale(drawing_t *drawing)
 
         draw_rule(svg, value ? "grid" : "axis", y);
         draw_text(svg, "end", LEFT - 90, y + 55,
-                  apr_psprintf(svg->pool, "%" APR_INT64_T_FMT, value / UNIT),
-                  0);
+                  short_number(drawing, value), 0);
     }
 }
 
@@ -506,8 +527,9 @@ static void draw_all(drawing_t *drawing)
     put(&drawing->svg, "</svg>\n");
 }
 
-const char *alloy_chart_draw(const alloy_chart_t *chart, apr_size_t *plength,
-                             apr_pool_t *pool)
+ALLOY_DECLARE(const char *) alloy_chart_draw(const alloy_chart_t *chart,
+                                             apr_size_t *plength,
+                                             apr_pool_t *pool)
 {
     drawing_t drawing = { { NULL, 0, 8192, pool }, chart, 0, 0 };
 

@@ -94,16 +94,18 @@ const char *alloy_report_unit(const alloy_call_t *call)
     return strcmp(alloy_text(call, "unit"), "points") ? "Tickets" : "Points";
 }
 
-void alloy_report_table(alloy_call_t *call, const char *what,
-                        const char *name, const alloy_rows_t *rows,
-                        const alloy_shape_t *shape, const char *present)
+alloy_problem_t *alloy_report_table(alloy_call_t *call, const char *what,
+                                    const char *name,
+                                    const alloy_rows_t *rows,
+                                    const alloy_shape_t *shape,
+                                    const char *present)
 {
     int count = is_empty(rows, present) ? 0 : alloy_rows_count(rows);
 
-    alloy_answer_csv(call, rows, count, shape,
-                     apr_pstrcat(alloy_call_pool(call), what, "-",
-                                 alloy_row_text(alloy_rows_get(rows, 0), name),
-                                 NULL));
+    return alloy_answer_csv(call, rows, count, shape,
+                            apr_pstrcat(alloy_call_pool(call), what, "-",
+                                        alloy_row_text(alloy_rows_get(rows, 0),
+                                                       name), NULL));
 }
 
 void alloy_report_draw(alloy_call_t *call, const alloy_chart_t *chart)
@@ -270,12 +272,12 @@ static alloy_problem_t *run_velocity(alloy_call_t *call)
     if (!alloy_rows_count(rows)) {
         return alloy_missing(call);
     }
+    if (alloy_wants_csv(call)) {
+        return alloy_report_table(call, "velocity", "project_name", rows,
+                                  &velocity_sprint_shape, "sprint_id");
+    }
     if (alloy_wants_chart(call)) {
         draw_velocity(call, rows);
-    }
-    else if (alloy_wants_csv(call)) {
-        alloy_report_table(call, "velocity", "project_name", rows,
-                           &velocity_sprint_shape, "sprint_id");
     }
     else {
         answer_velocity(call, rows);
@@ -326,16 +328,18 @@ static void draw_days(alloy_call_t *call, const alloy_rows_t *rows,
     alloy_report_draw(call, chart);
 }
 
-static void answer_days(alloy_call_t *call, const alloy_rows_t *rows,
-                        const alloy_shape_t *shape, const char *what)
+static alloy_problem_t *answer_days(alloy_call_t *call,
+                                    const alloy_rows_t *rows,
+                                    const alloy_shape_t *shape,
+                                    const char *what)
 {
     if (alloy_wants_csv(call)) {
-        alloy_report_table(call, what, "name", rows, shape, "date");
-        return;
+        return alloy_report_table(call, what, "name", rows, shape, "date");
     }
     alloy_out_begin(alloy_out(call), '{');
     alloy_report_members(call, "project_id", rows, shape, "date");
     alloy_out_end(alloy_out(call));
+    return NULL;
 }
 
 static alloy_problem_t *run_burnup(alloy_call_t *call)
@@ -353,8 +357,7 @@ static alloy_problem_t *run_burnup(alloy_call_t *call)
 
     ALLOY_TRY(read_days(call, &rows));
     if (!alloy_wants_chart(call)) {
-        answer_days(call, rows, &burnup_day_shape, "burnup");
-        return NULL;
+        return answer_days(call, rows, &burnup_day_shape, "burnup");
     }
     series[0] = (alloy_chart_series_t){ "Scope", ALLOY_CHART_SCOPE,
         alloy_report_values(rows, "total", 50, pool) };
@@ -379,8 +382,7 @@ static alloy_problem_t *run_flow(alloy_call_t *call)
 
     ALLOY_TRY(read_days(call, &rows));
     if (!alloy_wants_chart(call)) {
-        answer_days(call, rows, &flow_day_shape, "flow");
-        return NULL;
+        return answer_days(call, rows, &flow_day_shape, "flow");
     }
     series[0] = (alloy_chart_series_t){ "Done", ALLOY_CHART_DONE,
         alloy_report_values(rows, "done", 50, pool) };

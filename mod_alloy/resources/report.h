@@ -8,8 +8,6 @@
 
 #include "alloy_report.h"
 
-#include "chart.h"
-
 /** What a report counts. */
 extern const char *const alloy_unit_words[];
 
@@ -43,9 +41,11 @@ const char *alloy_report_number(const alloy_row_t *row, const char *column,
 const char *alloy_report_unit(const alloy_call_t *call);
 /** Answer with ROWS as a table in SHAPE, in a file named after WHAT and column
  *  NAME; none of them when the first one has NULL in column PRESENT. */
-void alloy_report_table(alloy_call_t *call, const char *what,
-                        const char *name, const alloy_rows_t *rows,
-                        const alloy_shape_t *shape, const char *present);
+alloy_problem_t *alloy_report_table(alloy_call_t *call, const char *what,
+                                    const char *name,
+                                    const alloy_rows_t *rows,
+                                    const alloy_shape_t *shape,
+                                    const char *present);
 /** Answer with CHART. */
 void alloy_report_draw(alloy_call_t *call, const alloy_chart_t *chart);
 
