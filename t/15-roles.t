@@ -384,7 +384,8 @@ sub refers_to_nothing {
     my @answers = map {
         my $value = $name =~ /_ids$/ ? [$_] : $_;
         $server->request($operation->{method}, $path, token => $ada,
-            $where eq 'query' ? (query => { $name => $value })
+            $where eq 'query'
+            ? (query => { %{ $request->{query} || {} }, $name => $value })
             : (json => { %{ $request->{json} || {} }, $name => $value }));
     } @ids;
     my $at = $where eq 'query' ? $name : $name =~ /_ids$/ ? "/$name/0"

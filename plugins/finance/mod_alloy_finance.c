@@ -7,10 +7,14 @@
 #include <ap_provider.h>
 
 #include "finance.h"
+#include "reports.h"
+#include "sql/budget.h"
+#include "sql/capitalization.h"
 #include "sql/fact.h"
 #include "sql/period.h"
 #include "sql/rate.h"
 #include "sql/time_entry.h"
+#include "sql/time_report.h"
 
 /* The newest file in sql/migrations. */
 #define SCHEMA 1
@@ -86,6 +90,10 @@ static const alloy_operation_t *const operations[] = {
     finance_rate_operations,
     finance_period_operations,
     finance_fact_operations,
+    finance_capitalization_operations,
+    finance_time_report_operations,
+    finance_budget_operations,
+    finance_pack_operations,
     NULL
 };
 
@@ -94,6 +102,9 @@ static const alloy_statement_t *const *const statements[] = {
     sql_rate_statements,
     sql_period_statements,
     sql_fact_statements,
+    sql_capitalization_statements,
+    sql_time_report_statements,
+    sql_budget_statements,
     NULL
 };
 
@@ -105,6 +116,7 @@ static const alloy_problem_kind_t *const problems[] = {
 
 static const alloy_resource_t *const resources[] = {
     &finance_time_entry_resource,
+    &finance_pack_resource,
     &log_rate,
     &log_fact,
     &log_finance,

@@ -58,16 +58,29 @@ sub plan_id {
             time_entry_approve_many labor_rate_create labor_rate_list
             project_fact_set)),
         (map { $_ => 'Viewer' } qw(time_entry_list
-            project_fact_list period_list)),
+            project_fact_list period_list capitalization_report
+            capitalization_export time_report ticket_cost budget_report
+            report_budget report_budget_chart)),
+        capitalization_policies => 'signed_in',
+        (map { $_ => 'Admin' } qw(report_pack_create report_pack_list
+            report_pack_get report_pack_document report_pack_verify)),
         period_close => 'Owner',
     },
 
     make => {
         time_entry => \&draft,
         period     => sub {'2001-01'},
+        pack       => sub {
+            my ($server, $place) = @_;
+            return $server->must(201, $server->post(
+                '/reports/capitalization/packs', { period => '2026-04',
+                org_id => $place->{org} }, token => $place->{by}))->{id};
+        },
     },
 
     body => {
+        report_pack_create => sub { { json => { period => '2026-04',
+            org_id => $_[1]{org} } } },
         ticket_time_entry_create => sub { { json => { minutes => 1 } } },
         time_entry_create        => sub {
             my ($server, $place) = @_;
@@ -97,6 +110,12 @@ sub plan_id {
     },
 
     add => {
+        report_pack_list => sub {
+            my ($server, $place) = @_;
+            return $server->must(201, $server->post(
+                '/reports/capitalization/packs', { period => '2026-04',
+                org_id => $place->{org} }, token => $place->{by}));
+        },
         period_list => sub {
             my ($server, $place) = @_;
             my $month = sprintf '%04d-01', 1000 + ++$number;
@@ -152,12 +171,21 @@ sub plan_id {
             FROM generate_series(1, 400) o, generate_series(1, 60) n
            CROSS JOIN LATERAL (SELECT timestamp '2020-01-01'
                    + (n - 1) * interval '1 month' AS m) d},
+        q{INSERT INTO alloy.report_pack (org_id, id, period, policy,
+              policy_version, sha256, content, created_by, created_at)
+          SELECT {id o 0 0}, {id o 20 n}, '2024-01', 'us-gaap-350-40', 1,
+                 repeat('0', 64), repeat('x', 1000), {id 0 1 1}, {at n 500}
+            FROM generate_series(1, 400) o, generate_series(1, 500) n
+           WHERE o = 1 OR n <= 20},
     ],
     given => {
         time_entry => plan_id(1, 16, 65536 + 1),
         entries    => '{' . plan_id(1, 16, 65536 + 1) . '}',
         approved   => '{' . plan_id(1, 16, 65536 + 1) . '}',
         period     => '2024-01',
+        pack       => plan_id(1, 20, 1),
+        first_day  => '2025-06-01',
+        last_day   => '2025-06-30',
     },
     filter => { activity => 'Development', kind => 'capitalization_type' },
     definer_rights => [

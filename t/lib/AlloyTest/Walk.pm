@@ -326,6 +326,7 @@ my %SAMPLE = (
     'date-time'   => sub {'2026-04-01T08:00:00Z'},
     email         => \&_email,
     'project-key' => \&_key,
+    period        => sub {'2026-04'},
 );
 
 sub _value {
