@@ -242,6 +242,9 @@ struct alloy_resource_t {
     const char *const *reserved;        /* words new names may not be */
     const alloy_statement_t *remove;    /* :id - delete one, or NULL */
     const alloy_statement_t *restore;   /* :id - bring it back, or NULL */
+    int whole;                  /* the organization's, in no project: keys for
+                                 * some projects use no rights of an Admin on
+                                 * what is below it */
 };
 
 /** The core's entity types. */

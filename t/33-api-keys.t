@@ -88,6 +88,26 @@ subtest 'making API keys' => sub {
     is_problem($server->get('/auth/sessions', token => $narrow->{key}),
         403, 'scope_missing');
 
+    my $some = make_key($hal->{token}, org_id => $org->{id},
+        project_ids => ['WEB'])->json->{key};
+    is_problem($_, 403, 'forbidden', detail => qr/concerns the whole/,
+        name => 'a key for some projects makes nobody an Admin of all')
+        for $server->post("/orgs/$org->{id}/invites",
+                { email => 'mallory@example.com', role => 'Admin' },
+                token => $some),
+            $server->get("/orgs/$org->{id}/invites", token => $some),
+            $server->patch("/orgs/$org->{id}", { name => 'Mine' },
+                token => $some),
+            $server->post("/orgs/$org->{id}/teams", { name => 'Us' },
+                token => $some);
+    is($server->rows('SELECT count(*) AS n FROM alloy.invite
+        WHERE org_id = ?', $org->{id})->[0]{n}, 0, 'nothing of it happened');
+    status_is($server->get("/orgs/$org->{id}/members", token => $some), 200);
+    status_is($server->patch('/projects/WEB', { description => 'Ours' },
+        token => $some), 200);
+    status_is($server->delete('/projects/WEB?dry_run=true', token => $some),
+        200, 'of its projects it is as much an Admin as he is');
+
     is_problem(make_key($hal->{token}, scopes => [ 'tickets', '*' ]),
         422, 'validation_failed', errors => ['/scopes/0']);
     is_problem(make_key($hal->{token}, expires_at => '2001-01-01T00:00:00Z'),

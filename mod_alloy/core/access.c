@@ -60,11 +60,21 @@ static int has_scope(const alloy_principal_t *principal, const alloy_op_t *op)
     return *scope != NULL;
 }
 
+/* Rates, members, closed periods are everybody's in all projects, and who can
+ * invite an Admin has all projects. */
+static int concerns_all_projects(const alloy_op_t *op)
+{
+    return op->row->role >= ALLOY_ADMIN && op->anchor >= 0
+           && op->segment[op->anchor] >= 0
+           && op->params[op->anchor]->resource->whole;
+}
+
 int alloy_access_token_allows(const alloy_principal_t *principal,
                               const alloy_op_t *op)
 {
     return !(principal->read_only && op->writes) && has_scope(principal, op)
-           && !(principal->partial && (op->row->flags & ALLOY_ACCOUNT));
+           && !(principal->partial && (op->row->flags & ALLOY_ACCOUNT))
+           && !(principal->narrow && concerns_all_projects(op));
 }
 
 static alloy_problem_t *check_scopes(alloy_call_t *call)
@@ -100,6 +110,12 @@ alloy_problem_t *alloy_access_check_token(alloy_call_t *call)
                              "projects only, and %s concerns all of the "
                              "account. Use a key without these limits.",
                              op->row->id);
+    }
+    if (principal->narrow && concerns_all_projects(op)) {
+        return alloy_problem(call, &alloy_forbidden,
+                             "This API key reaches some projects only, and %s "
+                             "concerns the whole organization. Use a key "
+                             "without this limit.", op->row->id);
     }
     return NULL;
 }

@@ -35,6 +35,7 @@ typedef struct alloy_principal_t {
     int budgeted;               /* the key has max_writes */
     int partial;                /* the key reaches one organization, or some
                                  * projects, and not the account */
+    int narrow;                 /* the key reaches some projects only */
     apr_time_t expires;         /* of the token; 0: never */
     int norgs;
     const alloy_membership_t *orgs;

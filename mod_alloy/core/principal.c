@@ -165,8 +165,9 @@ const alloy_principal_t *alloy_principal_read(const alloy_result_t *result,
     principal->scopes = principal->key ? read_scopes(result, pool) : NULL;
     principal->read_only = (int)alloy_row_int(&row, "read_only");
     principal->budgeted = !alloy_row_is_null(&row, "max_writes");
-    principal->partial = !alloy_row_is_null(&row, "key_org_id")
-                         || alloy_row_int(&row, "project_limited");
+    principal->narrow = (int)alloy_row_int(&row, "project_limited");
+    principal->partial = principal->narrow
+                         || !alloy_row_is_null(&row, "key_org_id");
     principal->expires = earlier(expires, alloy_row_int(&row, "expires_at"));
     read_orgs(principal, result, pool);
     read_projects(principal, result, pool);

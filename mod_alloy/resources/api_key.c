@@ -104,7 +104,8 @@ static const alloy_param_t create_params[] = {
               "includes reading), admin, or * for everything, the default." },
     { .name = "project_ids", .type = ALLOY_LIST, .flags = ALLOY_NULLABLE,
       .least = 1, .most = 500, .inner = project_param,
-      .help = "The only projects it is to see." },
+      .help = "The only projects it is to see; what concerns the whole "
+              "organization and needs an Admin is closed to it." },
     { .name = "read_only", .type = ALLOY_BOOL,
       .help = "Whether it may change nothing." },
     { .name = "max_writes", .type = ALLOY_INT, .flags = ALLOY_NULLABLE,

@@ -15,6 +15,7 @@ const alloy_resource_t alloy_org_resource = {
     .read = ALLOY_VIEWER,
     .sharded = 1,
     .find_id = &sql_org_find_id,
+    .whole = 1,
 };
 
 static const alloy_field_t org_fields[] = {

@@ -44,6 +44,7 @@ const alloy_resource_t alloy_workflow_resource = {
     .find_id = &sql_workflow_find_id,
     .find_name = &sql_workflow_find_name,
     .reserved = reserved,
+    .whole = 1,
 };
 
 /* ---- answers --------------------------------------------------------------- */

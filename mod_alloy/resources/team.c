@@ -19,6 +19,7 @@ const alloy_resource_t alloy_team_resource = {
     .find_id = &sql_team_find_id,
     .find_name = &sql_team_find_name,
     .reserved = reserved,
+    .whole = 1,
 };
 
 const alloy_resource_t alloy_log_team_member = {

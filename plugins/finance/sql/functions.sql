@@ -50,7 +50,8 @@ GRANT EXECUTE ON FUNCTION alloy.today(uuid), alloy.period_first(text),
 SET ROLE alloy_definer;
 
 -- Whoever logs time may not see all projects the person works in, but a day has
--- 24 hours for all of them. Rejected time doesn't count.
+-- 24 hours for all of them. Rejected time doesn't count, and what takes time back
+-- makes room when it is approved: until then it may go away again.
 CREATE OR REPLACE FUNCTION definer.minutes_of_day(org uuid, person uuid,
                                                   on_day date, besides uuid)
     RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
@@ -59,6 +60,7 @@ CREATE OR REPLACE FUNCTION definer.minutes_of_day(org uuid, person uuid,
       FROM alloy.time_entry e
      WHERE e.org_id = org AND e.user_id = person AND e.day = on_day
        AND e.status <> 'Rejected' AND e.deleted_at IS NULL
+       AND (e.minutes > 0 OR e.status = 'Approved')
        AND e.id IS DISTINCT FROM besides
 $$;
 COMMENT ON FUNCTION definer.minutes_of_day(uuid, uuid, date, uuid) IS

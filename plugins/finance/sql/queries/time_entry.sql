@@ -21,10 +21,11 @@ LEFT JOIN LATERAL (
      WHERE o.org_id = e.org_id
      LIMIT 1) shown ON true
 
--- Approved time stays whatever becomes of the ticket; other time goes with it.
+-- Approved time stays whatever becomes of the ticket, and so does what corrects
+-- it; other time goes with the ticket.
 -- fragment: entry_lives
 e.deleted_at IS NULL
-   AND (e.status = 'Approved'
+   AND (e.status = 'Approved' OR e.adjusts IS NOT NULL
         OR (SELECT true FROM ticket t
              WHERE t.org_id = e.org_id AND t.id = e.ticket_id
                AND t.deleted_at IS NULL
@@ -146,11 +147,14 @@ WITH target AS (
     SELECT :ticket_id::uuid AS id
 ), @entry_make@
 
--- What an entry came to with all that adjusts it, but for one.
+-- What adjusts an entry already, but for one. Of what is not approved only more
+-- where there is to be more, only less where less: the rest may go away again.
 -- fragment: entry_settled
 (SELECT coalesce(sum(x.minutes), 0) FROM time_entry x
                   WHERE x.org_id = :org AND x.adjusts = was.id
                     AND x.status <> 'Rejected' AND x.deleted_at IS NULL
+                    AND (x.status = 'Approved'
+                         OR (x.minutes < 0) = (w.minutes < 0))
 
 -- Run behind time_lock and time_entry_person_lock.
 -- name: time_entry_adjust :one
