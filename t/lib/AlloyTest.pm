@@ -300,6 +300,7 @@ sub _record {
     print { $self->{record} } $json->encode({
         method => $answer->method, path => $1, status => 0 + $answer->status,
         type => $answer->type, file => $0,
+        plugins => join(' ', $self->{httpd}->plugins),
         utf8::decode($body) ? (body => $body) : () }), "\n";
     return;
 }
