@@ -582,11 +582,12 @@ sub odd_path {
     return;
 }
 
-# Parameters without which there is no list.
+# Parameters without which there is no answer: what has a form of its own as it
+# is asked for, texts so that nothing is found.
 sub needed_by {
-    my ($operation) = @_;
-    return map { $_ => 'nothing' }
-        @{ $operation->{asks} || [] };
+    my ($operation, $request) = @_;
+    return map { $_ => $operation->{query}{$_}{format} ? $request->{query}{$_}
+        : 'nothing' } @{ $operation->{asks} || [] };
 }
 
 sub odd_query {
@@ -595,7 +596,8 @@ sub odd_query {
     for my $name (sort keys %{ $operation->{query} }) {
         for my $what (sort keys %NOBODY) {
             my $answer = $server->get($path, token => $ada,
-                query => { needed_by($operation), $name => $NOBODY{$what} });
+                query => { needed_by($operation, $request),
+                    $name => $NOBODY{$what} });
             my $title = "$operation->{id}: $what as $name";
             $answer->status == 200
                 ? is_deeply($answer->json->{items}, [], "$title finds nothing")
