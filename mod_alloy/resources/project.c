@@ -223,8 +223,8 @@ static const alloy_format_t format_description = {
     { .name = "single_active_sprint", .type = ALLOY_BOOL, \
       .help = "Whether at most one of its sprints can be active at a time." }
 
-#define WORKFLOW_PARAM(text) \
-    { .name = "workflow_id", .type = ALLOY_REF, \
+#define WORKFLOW_PARAM(least_role, text) \
+    { .name = "workflow_id", .type = ALLOY_REF, .role = least_role, \
       .resource = &alloy_workflow_resource, .within = "org", .help = text }
 
 static const alloy_param_t create_params[] = {
@@ -239,7 +239,7 @@ static const alloy_param_t create_params[] = {
       .format = &alloy_format_project_key,
       .help = "2 to 10 letters and digits that begin the keys of its "
               "tickets; can't be changed later." },
-    WORKFLOW_PARAM("Id or name of the workflow its tickets follow; Default "
+    WORKFLOW_PARAM(0, "Id or name of the workflow its tickets follow; Default "
                    "when left out."),
     PROJECT_SETTINGS,
     ALLOY_PARAMS_END
@@ -264,9 +264,10 @@ static const alloy_param_t update_params[] = {
     PROJECT_PARAM,
     { .name = "name", .type = ALLOY_TEXT, .least = 1, .most = 200,
       .format = &alloy_format_name, .help = "What people call it." },
-    WORKFLOW_PARAM("Id or name of the workflow its tickets follow from now "
-                   "on; it must have every status they are in, or "
-                   "status_map says which is meant."),
+    /* Or else whoever may move tickets could go round the rules for moves. */
+    WORKFLOW_PARAM(ALLOY_ADMIN, "Id or name of the workflow its tickets follow "
+                   "from now on, for an Admin to say; it must have every "
+                   "status they are in, or status_map says which is meant."),
     { .name = "status_map", .type = ALLOY_OBJECT,
       .help = "With another workflow_id: names of statuses the tickets are in, "
               "each with the status of the new workflow that takes its "

@@ -109,8 +109,10 @@ const alloy_operation_t finance_fact_operations[] = {
 
 static const alloy_param_t finance_params[] = {
     { .name = "budget_enforcement", .type = ALLOY_WORD, .words = enforcements,
+      .role = ALLOY_ADMIN,
       .help = "What happens when time is approved that the budget doesn't "
-              "cover: nothing, a warning, or a refusal." },
+              "cover: nothing, a warning, or a refusal; for an Admin to "
+              "say." },
     ALLOY_PARAMS_END
 };
 
