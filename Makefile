@@ -183,7 +183,7 @@ test-matrix:
 # The servers are started with the sanitizers' libraries before all others:
 # httpd itself is not built with them.
 asan:
-	$(MAKE) BUILD=build-asan SANITIZE=address,undefined T=$(T) test \
+	$(MAKE) BUILD=build-asan SANITIZE=address,undefined T="$(T)" test \
 	  ASAN_OPTIONS=detect_leaks=0 \
 	  ALLOY_TEST_PRELOAD="$$($(CC) -print-file-name=libasan.so) \
 	  $$($(CC) -print-file-name=libubsan.so)"
