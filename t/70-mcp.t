@@ -1,5 +1,6 @@
 # The guide's way to work with MCP: its tools by name, with the arguments people
 # say, as the same people who use REST.
+# plugin: mcp
 
 use strict;
 use warnings;

@@ -1,5 +1,6 @@
 # The Model Context Protocol in every revision: handshake and discovery, lists,
 # errors, what the header must say, and input nobody should send.
+# plugin: mcp
 
 use strict;
 use warnings;

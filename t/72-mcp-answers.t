@@ -1,5 +1,6 @@
 # Answers of tools are read by models: short unless asked for more, with names
 # beside ids, without what nobody sees, and cut where they would be too long.
+# plugin: mcp
 
 use strict;
 use warnings;
