@@ -9,6 +9,8 @@ use lib 't/lib';
 
 use AlloyTest;
 use AlloyTest::Load;
+use AlloyTest::Raw;
+use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -67,6 +69,40 @@ sub killed_child {
         'and only by a connection that ends');
     my ($longest) = sort { $b <=> $a } map { $_->{took} } @records;
     cmp_ok($longest, '<', 1.5 * $SLOW, 'the others go on');
+    return;
+}
+
+# The end comes between commit and answer, for all the client knows: he asks
+# again under the same key.
+sub killed_before_the_answer {
+    my $server = AlloyTest->start(children => 1);
+    my $ada  = $server->register(name => 'Ada');
+    my $key  = $server->project($ada)->{key};
+    my $path = "/projects/$key/tickets";
+    my @once = (headers => { 'Idempotency-Key' => 'unanswered' });
+    my $made = sub { $server->rows(q{SELECT count(*) AS n FROM alloy.ticket
+        WHERE title = 'Unanswered'})->[0]{n} };
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $server->port) or die "connect: $!";
+    print {$socket} raw_request('POST', "/api/v1$path", {
+        Authorization => "Bearer $ada->{token}",
+        'Content-Type' => 'application/json',
+        'Idempotency-Key' => 'unanswered' }, '{"title":"Unanswered"}');
+    $socket->flush;
+    wait_for { $made->() } 'it is committed';
+    my ($child) = @{ $server->pids->{children} };
+    kill 'KILL', $child;
+    close $socket;
+    wait_for {
+        my @now = @{ $server->pids->{children} };
+        @now && !grep { $_ == $child } @now;
+    } 'another child takes its place';
+    my $again = $server->post($path, { title => 'Unanswered' },
+        token => $ada, @once);
+    status_is($again, 201);
+    is($again->header('Idempotency-Replayed'), 'true', 'the stored answer');
+    is($again->json->{key}, "$key-1", 'tells what was made');
+    is($made->(), 1, 'once');
     return;
 }
 
@@ -204,6 +240,7 @@ sub gives_way {
 for my $round (1 .. $ROUNDS) {
     note("round $round") if $ROUNDS > 1;
     killed_child();
+    killed_before_the_answer();
     graceful_restarts();
     stopping();
     rights();
