@@ -18,11 +18,7 @@
 
 static alloy_problem_t *no_database(alloy_call_t *call)
 {
-    return alloy_problem_retry(
-        alloy_problem(call, &alloy_unavailable,
-                      "The database can't be reached right now; nothing was "
-                      "changed. Try again after the time in Retry-After."),
-        RETRY_SECONDS);
+    return alloy_problem_unreachable(call->pool);
 }
 
 static alloy_problem_t *too_busy(alloy_call_t *call)

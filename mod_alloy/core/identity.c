@@ -65,15 +65,6 @@ static alloy_problem_t *expired(apr_pool_t *pool)
                               "by POST /auth/refresh.");
 }
 
-static alloy_problem_t *no_answer(apr_pool_t *pool)
-{
-    alloy_problem_t *problem = alloy_problem_make(pool, &alloy_unavailable,
-        "The database can't be reached right now; nothing was changed. Try "
-        "again after the time in Retry-After.");
-
-    return alloy_problem_retry(problem, 1);
-}
-
 /* ---- the token itself ------------------------------------------------------------ */
 
 static const char *bearer_of(const char *authorization)
@@ -159,7 +150,7 @@ static alloy_problem_t *ask(const alloy_principal_t **pprincipal,
                   fault.message ? fault.message : "no message");
     }
     if (outcome != ALLOY_DB_COMMITTED) {
-        return no_answer(pool);
+        return alloy_problem_unreachable(pool);
     }
     if (!alloy_result_rows(result)) {
         return bad_token(pool);
@@ -221,7 +212,7 @@ alloy_problem_t *alloy_identity_renew(const alloy_principal_t **pprincipal,
     step.values = &token.argument;
     if (alloy_db_step(session, &step, &result, &fault)
         != ALLOY_DB_COMMITTED) {
-        return no_answer(pool);
+        return alloy_problem_unreachable(pool);
     }
     if (!alloy_result_rows(result)) {
         return bad_token(pool);

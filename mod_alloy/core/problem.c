@@ -34,6 +34,15 @@ alloy_problem_t *alloy_problem_make(apr_pool_t *pool,
     return make(pool, kind, detail);
 }
 
+alloy_problem_t *alloy_problem_unreachable(apr_pool_t *pool)
+{
+    return alloy_problem_retry(
+        alloy_problem_make(pool, &alloy_unavailable,
+                           "The database can't be reached right now; nothing "
+                           "was changed. Try again after the time in "
+                           "Retry-After."), 1);
+}
+
 alloy_problem_t *alloy_problem(alloy_call_t *call,
                                const alloy_problem_kind_t *kind,
                                const char *fmt, ...)

@@ -41,6 +41,9 @@ alloy_problem_t *alloy_problem_make(apr_pool_t *pool,
                                     const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** The database gave no answer and nothing was changed: unavailable. */
+alloy_problem_t *alloy_problem_unreachable(apr_pool_t *pool);
+
 /** The core's kinds, ended by NULL. */
 extern const alloy_problem_kind_t *const alloy_problem_kinds[];
 
